@@ -1,0 +1,1 @@
+"""What every slice stands on: transactions, jobs, errors, text, time."""
