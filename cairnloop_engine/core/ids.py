@@ -1,0 +1,15 @@
+"""Names for the ids of each table, so that one is never passed for another."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+ArticleId = NewType("ArticleId", int)
+AuditEventId = NewType("AuditEventId", int)
+ChunkId = NewType("ChunkId", int)
+ConversationId = NewType("ConversationId", int)
+DraftDecisionId = NewType("DraftDecisionId", int)
+DraftId = NewType("DraftId", int)
+MessageId = NewType("MessageId", int)
+ResolutionId = NewType("ResolutionId", int)
+RevisionId = NewType("RevisionId", int)

@@ -1,0 +1,58 @@
+"""Keyset paging: a page of rows and the opaque cursor that leads to the next one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from cairnloop_engine.core.errors import Invalid, JsonValue
+
+T = TypeVar("T")
+
+MAX_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows, and the cursor for what follows; ``next`` is None on the last page."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+def encode_cursor(values: Sequence[JsonValue]) -> str:
+    """Pack the sort key of the last row of a page."""
+    packed = json.dumps(list(values), separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *, length: int) -> list[JsonValue]:
+    """Unpack a cursor of ``length`` values.
+
+    Raises:
+        Invalid: ``cursor_invalid`` when it was not made by :func:`encode_cursor`.
+    """
+    refused = Invalid("cursor_invalid", "This page cursor is not valid; start from the first page.")
+    try:
+        packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        values = json.loads(packed)
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise refused from error
+    if not isinstance(values, list) or len(values) != length:
+        raise refused
+    return values
+
+
+def checked_limit(limit: int) -> int:
+    """The limit, when it is usable.
+
+    Raises:
+        Invalid: ``limit_invalid`` outside 1…500.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise Invalid("limit_invalid", f"A limit lies between 1 and {MAX_LIMIT}.", limit=limit)
+    return limit
