@@ -1,4 +1,4 @@
-"""The error taxonomy: what can go wrong, in terms that an edge can turn into words and exit codes."""
+"""The error taxonomy: what can go wrong, in codes that an edge turns into words and exits."""
 
 from __future__ import annotations
 
