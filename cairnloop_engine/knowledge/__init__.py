@@ -1,0 +1,1 @@
+"""What the desk knows: articles, their immutable revisions, and the chunks made from them."""

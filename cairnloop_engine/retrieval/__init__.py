@@ -1,0 +1,1 @@
+"""Finding the passage that answers, and saying how sure we are."""

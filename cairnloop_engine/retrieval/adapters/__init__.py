@@ -1,0 +1,1 @@
+"""The embedders that ship with Cairnloop."""

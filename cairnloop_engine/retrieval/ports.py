@@ -1,0 +1,48 @@
+"""The seams of retrieval: what turns text into vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cairnloop_engine.retrieval.model import GroundingThresholds
+
+
+class Purpose(StrEnum):
+    """Some models embed a question differently from a passage."""
+
+    QUERY = "query"
+    PASSAGE = "passage"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderRecord:
+    """What belongs to a model and to nothing else.
+
+    ``model_id`` stands on every stored vector; vectors of different models are never compared.
+    ``alpha`` is the weight of the cosine against the keyword share. ``thresholds`` None means
+    that nobody has measured what this model's scores mean, so it never grounds a reply.
+    """
+
+    model_id: str
+    dim: int
+    alpha: float
+    thresholds: GroundingThresholds | None
+    label: str
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors, in order; called with no transaction open.
+
+    An implementation raises ``Unavailable`` when trying again later can help and
+    ``Misconfigured`` when it cannot. What it returns is checked before it is used.
+    """
+
+    @property
+    def record(self) -> EmbedderRecord: ...
+
+    async def embed(
+        self, texts: Sequence[str], *, purpose: Purpose
+    ) -> Sequence[Sequence[float]]: ...
