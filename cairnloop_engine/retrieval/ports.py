@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from cairnloop_engine.retrieval.model import GroundingThresholds
+
+
+# Rows of numbers, one row a text.
+Vectors = npt.NDArray[np.float32]
+Vector = npt.NDArray[np.float32]
+# What a host may answer with: lists do, an array is faster.
+Answer = Sequence[Sequence[float]] | Vectors
 
 
 class Purpose(StrEnum):
@@ -43,6 +53,4 @@ class Embedder(Protocol):
     @property
     def record(self) -> EmbedderRecord: ...
 
-    async def embed(
-        self, texts: Sequence[str], *, purpose: Purpose
-    ) -> Sequence[Sequence[float]]: ...
+    async def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Answer: ...
