@@ -1,0 +1,149 @@
+"""The engine: opens the database, holds one facade for each slice, runs the worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from types import TracebackType
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cairnloop_engine.audit.facade import Audit
+from cairnloop_engine.conversations.facade import Conversations, ConversationsConfig
+from cairnloop_engine.conversations.ports import ContextProvider, NoContext
+from cairnloop_engine.core.changes import ChangeFeed
+from cairnloop_engine.core.clock import Clock, SystemClock
+from cairnloop_engine.core.connections import Address
+from cairnloop_engine.core.database import Database
+from cairnloop_engine.core.embedded import EmbeddedPostgres
+from cairnloop_engine.core.jobs import Enqueuer, Queues
+from cairnloop_engine.core.supervisor import Supervisor, WorkerPlan, WorkerReport
+from cairnloop_engine.hosts import load
+from cairnloop_engine.migrations import runner
+from cairnloop_engine.migrations.runner import MigrateReport
+from cairnloop_engine.settings import Settings
+from cairnloop_engine.wiring import Wired, handlers, wire
+
+
+class Engine:
+    """One process's hold on Cairnloop. Use it as an asynchronous context manager.
+
+    Without a ``database_url`` the embedded Postgres is started, and brought to this release's
+    schema. A database that is away does not stop an engine from opening: each call then says
+    ``database_unavailable``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        context_provider: ContextProvider | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self._context_provider = context_provider
+        self._embedded: EmbeddedPostgres | None = None
+
+    async def __aenter__(self) -> Engine:
+        address = await self._address()
+        self._open(address)
+        if self._embedded is not None:
+            await self._migrate_embedded()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._sql.dispose()
+        if self._embedded is not None:
+            await asyncio.to_thread(self._embedded.stop_if_last)
+
+    async def migrate(self) -> MigrateReport:
+        """Bring the database to this release's schema. Raises as :func:`runner.migrate`."""
+        return await runner.migrate(self._sql, schema=self.settings.schema_prefix)
+
+    async def schema_version(self) -> str | None:
+        """The migration that the database is at; None when it was never migrated."""
+        return await runner.current(self._sql, schema=self.settings.schema_prefix)
+
+    def changes(self, workspace: str | None = None) -> ChangeFeed:
+        """The live feed of one workspace, or of all with None."""
+        connect = None if self.settings.pgbouncer else self._where.listener
+        return ChangeFeed(connect, workspace=workspace, poll_interval=self.settings.poll_interval)
+
+    async def run_worker(
+        self,
+        *,
+        queues: Sequence[str] = (),
+        concurrency: int | None = None,
+        drain: bool = False,
+        stop: asyncio.Event | None = None,
+        ready: Callable[[], None] | None = None,
+    ) -> WorkerReport:
+        """Run jobs until ``stop`` is set, or, draining, until nothing is due.
+
+        Raises:
+            ValueError: a queue that does not exist.
+        """
+        plan = WorkerPlan(
+            queues=tuple(Queues(name) for name in queues),
+            concurrency=concurrency or self.settings.worker_concurrency,
+            drain=drain,
+            drain_timeout=timedelta(seconds=self.settings.drain_timeout),
+        )
+        supervisor = Supervisor(
+            connection=self._where.driver_arguments(pgbouncer=self.settings.pgbouncer),
+            specs=list(self._wired.tasks.values()),
+            sweeps=self._wired.sweeps,
+            plan=plan,
+            listen=not self.settings.pgbouncer,
+        )
+        return await supervisor.run(stop or asyncio.Event(), ready=ready)
+
+    async def _address(self) -> Address:
+        if self.settings.database_url is not None:
+            return Address.parse(self.settings.database_url.get_secret_value())
+        self._embedded = EmbeddedPostgres(self.settings.home_dir)
+        started = await asyncio.to_thread(self._embedded.start)
+        return Address(started.url())
+
+    def _open(self, address: Address) -> None:
+        settings = self.settings
+        self._where = address
+        self._sql: AsyncEngine = address.engine(
+            schema=settings.schema_prefix,
+            pool_size=settings.pool_size,
+            pgbouncer=settings.pgbouncer,
+        )
+        enqueuer = Enqueuer()
+        self.db = Database(
+            self._sql,
+            enqueuer=enqueuer,
+            clock=self.clock,
+            schema=settings.schema_prefix,
+            handlers=handlers(),
+        )
+        self.audit = Audit(self.db)
+        self.conversations = Conversations(
+            self.db,
+            ConversationsConfig(
+                max_message_length=settings.max_message_length,
+                default_hold=timedelta(seconds=settings.reply_hold),
+                reopen_window=timedelta(days=settings.reopen_window_days),
+                context_deadline=timedelta(seconds=settings.context_deadline),
+            ),
+            self._context_provider
+            or load(settings.context_provider, "ContextProvider", "context")
+            or NoContext(),
+        )
+        self._wired: Wired = wire(self.db)
+        enqueuer.know(self._wired.tasks)
+
+    async def _migrate_embedded(self) -> None:
+        if await self.schema_version() != runner.versions()[-1]:
+            await self.migrate()

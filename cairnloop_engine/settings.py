@@ -1,0 +1,250 @@
+"""Every knob of Cairnloop, with its default, its environment name and what it does.
+
+Values come, weakest first, from the defaults, from ``cairnloop.toml``, from the environment
+(``CAIRNLOOP_`` and the upper-case name) and from the command line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from cairnloop_engine.core.errors import Misconfigured
+
+PREFIX = "CAIRNLOOP_"
+CONFIG_NAME = "cairnloop.toml"
+
+# Names under our prefix that are not settings: where the file is, and the test hook.
+_NOT_SETTINGS = frozenset({"CAIRNLOOP_CONFIG", "CAIRNLOOP_CRASH_AT"})
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The configuration of one process. Frozen: a change needs a restart."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    # Where
+    database_url: SecretStr | None = Field(
+        None,
+        description="Postgres to use, as postgresql://…. Unset starts the embedded one.",
+    )
+    home: Path | None = Field(
+        None, description="Folder of the embedded database, logs and console state."
+    )
+    schema_prefix: str = Field(
+        "cairnloop",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Database schema of our tables; `public` is allowed.",
+    )
+    workspace: str = Field("default", min_length=1, description="Workspace to work in.")
+    operator: str | None = Field(None, description="Your name in the audit trail.")
+
+    # Database
+    pool_size: int = Field(10, ge=1, le=200, description="Connections that one process may open.")
+    pgbouncer: bool = Field(
+        False,
+        description="Set behind a transaction pooler: no prepared statements, polling, no LISTEN.",
+    )
+    poll_interval: float = Field(
+        15.0, gt=0, description="Seconds between reloads while LISTEN is not available."
+    )
+
+    # Conversations
+    max_message_length: int = Field(
+        10_000, ge=1, le=1_000_000, description="Longest message, in characters."
+    )
+    reply_hold: float = Field(
+        0.0, ge=0, description="Seconds a reply is held before it is visible, outside the console."
+    )
+    console_reply_hold: float = Field(
+        5.0, ge=0, description="Seconds a reply from the console can still be taken back."
+    )
+    reopen_window_days: float = Field(
+        14.0, ge=0, description="Days in which a customer's message reopens a resolved thread."
+    )
+    context_deadline: float = Field(
+        2.0, gt=0, description="Seconds that the context provider may take."
+    )
+
+    # Knowledge and drafting
+    embedder: str = Field(
+        "auto",
+        pattern="^(auto|minilm|hashing)$",
+        description="Sentence model: `minilm` (offline), `hashing` (emergency), `auto` picks.",
+    )
+    draft_delay: float = Field(
+        5.0, ge=0, description="Seconds of quiet after a customer's message before drafting."
+    )
+    clarification_limit: int = Field(
+        1, ge=0, description="Clarifying questions in a row before a person takes over."
+    )
+    auto_send_enabled: bool = Field(
+        False, description="Lets a policy that answers `allow` send a draft without an operator."
+    )
+
+    # Worker
+    worker_concurrency: int = Field(
+        4, ge=1, le=64, description="Jobs that one worker runs at once."
+    )
+    drain_timeout: float = Field(
+        30.0, gt=0, description="Seconds that running jobs get to finish when a worker stops."
+    )
+
+    # Chat widget
+    widget_host: str = Field("127.0.0.1", description="Address of the chat server.")
+    widget_port: int = Field(8101, ge=0, le=65535, description="Port of the chat server.")
+    widget_secret: SecretStr | None = Field(
+        None,
+        description="Secret (32 bytes or more) with which your product signs chat tokens.",
+    )
+    widget_origins: Names = Field(
+        (), description="Web origins that may embed the chat, comma-separated."
+    )
+    widget_rate_per_minute: int = Field(
+        30, ge=1, description="Messages that one customer may send in a minute."
+    )
+    widget_connections_per_customer: int = Field(
+        8, ge=1, description="Chat sockets that one customer may hold open."
+    )
+    widget_max_connections: int = Field(
+        5_000, ge=1, description="Chat sockets that one server accepts."
+    )
+
+    # HTTP
+    http_host: str = Field("127.0.0.1", description="Address of the HTTP server.")
+    http_port: int = Field(8102, ge=0, le=65535, description="Port of the HTTP server.")
+
+    # Host seams, as `package.module:name`
+    context_provider: str | None = Field(
+        None, description="Dotted path of your ContextProvider.", pattern=r"^[\w.]+:[\w.]+$"
+    )
+    automation_policy: str | None = Field(
+        None, description="Dotted path of your AutomationPolicy.", pattern=r"^[\w.]+:[\w.]+$"
+    )
+    draft_generator: str | None = Field(
+        None, description="Dotted path of your DraftGenerator.", pattern=r"^[\w.]+:[\w.]+$"
+    )
+
+    # Logs
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged."
+    )
+
+    @field_validator("widget_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, config_file: Path | None = None, **overrides: Any) -> Settings:
+        """Read the settings; ``overrides`` that are None do not count.
+
+        Raises:
+            Misconfigured: ``settings_unknown`` or ``settings_invalid``, naming each key.
+        """
+        environment = os.environ  # noqa: TID251 - the home of the environment
+        _refuse_unknown(environment, known=set(cls.model_fields))
+        path = config_file or _found(environment)
+        if path is not None and not path.is_file():
+            raise Misconfigured(
+                "settings_missing", f"There is no settings file at {path}.", path=str(path)
+            )
+        given = {name: value for name, value in overrides.items() if value is not None}
+        loader = _reading(cls, path)
+        try:
+            loaded = loader(**given)
+        except ValidationError as error:
+            raise _named(error) from error
+        except ValueError as error:
+            raise Misconfigured(
+                "settings_invalid", f"The settings file {path} is not valid TOML: {error}"
+            ) from error
+        return loaded
+
+    def with_changes(self, **changes: Any) -> Self:
+        """The same settings with some values replaced, without reading file or environment."""
+        return self.model_copy(update=changes)
+
+    @property
+    def home_dir(self) -> Path:
+        """Where the embedded database, its logs and the console's state live."""
+        if self.home is not None:
+            return self.home.expanduser().absolute()
+        if os.geteuid() == 0:
+            return Path("/var/lib/cairnloop")
+        return user_data_path("cairnloop", appauthor=False)
+
+
+def _found(environment: Mapping[str, str]) -> Path | None:
+    named = environment.get("CAIRNLOOP_CONFIG")
+    if named:
+        return Path(named)
+    here = Path(CONFIG_NAME)
+    return here if here.is_file() else None
+
+
+def _reading(cls: type[Settings], path: Path | None) -> type[Settings]:
+    """The settings class bound to one file; pydantic-settings takes the path from the class."""
+
+    class Bound(cls):  # type: ignore[valid-type, misc]
+        model_config = SettingsConfigDict(toml_file=path)
+
+    Bound.__name__ = cls.__name__
+    return Bound
+
+
+def _refuse_unknown(environment: Mapping[str, str], *, known: set[str]) -> None:
+    unknown = sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX)
+        and name not in _NOT_SETTINGS
+        and name.removeprefix(PREFIX).lower() not in known
+    )
+    if unknown:
+        raise Misconfigured(
+            "settings_unknown",
+            f"Not a setting of Cairnloop: {', '.join(unknown)}. Check the spelling.",
+            names=list(unknown),
+        )
+
+
+def _named(error: ValidationError) -> Misconfigured:
+    unknown = [str(one["loc"][0]) for one in error.errors() if one["type"] == "extra_forbidden"]
+    if unknown:
+        return Misconfigured(
+            "settings_unknown",
+            f"Not a setting of Cairnloop: {', '.join(unknown)}. Check the spelling.",
+            names=list(unknown),
+        )
+    wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    return Misconfigured("settings_invalid", "These settings are not valid: " + "; ".join(wrong))
