@@ -178,11 +178,11 @@ async def recent_messages(
 
 async def counts_by_state(read: Read) -> dict[State, int]:
     rows = await read.session.execute(
-        select(ConversationRow.state, func.count())
+        select(ConversationRow.state, func.count().label("rows"))
         .where(ConversationRow.workspace == read.workspace)
         .group_by(ConversationRow.state)
     )
-    return dict(rows.tuples())
+    return {row.state: row.rows for row in rows}
 
 
 async def waiting_counts(read: Read) -> tuple[int, int]:

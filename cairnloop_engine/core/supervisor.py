@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
-POLL_S = 2.0
+# A job with a date is found by polling: this is how late it may start.
+POLL_S = 0.5
 # Connections a worker needs beside its jobs: fetch, heartbeat, listen.
 SPARE_CONNECTIONS = 3
 

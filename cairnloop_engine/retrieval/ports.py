@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from cairnloop_engine.retrieval.model import GroundingThresholds
 
-
 # Rows of numbers, one row a text.
 Vectors = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float32]
