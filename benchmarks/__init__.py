@@ -1,0 +1,1 @@
+"""Measurements that can be repeated: every published number comes from here."""
