@@ -1,0 +1,1 @@
+"""Drafts: proposed by a generator, decided by a person, and only then sent."""

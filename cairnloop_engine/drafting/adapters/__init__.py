@@ -1,0 +1,1 @@
+"""Generators that ship with Cairnloop."""

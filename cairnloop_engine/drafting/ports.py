@@ -1,0 +1,68 @@
+"""The seams of drafting: who grounds, who writes, who decides what may go out by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cairnloop_engine.core.actors import Caller
+from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.drafting.model import PolicyVerdict, Proposal
+from cairnloop_engine.retrieval.model import GroundingBundle
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerTurn:
+    """What a query is made of: the subject and the customer's last words, newest first."""
+
+    subject: str | None
+    messages: Sequence[str]
+
+
+class QueryBuilder(Protocol):
+    """Turns a thread into the question that retrieval answers. Pure."""
+
+    def __call__(self, turn: CustomerTurn) -> str: ...
+
+
+class Grounder(Protocol):
+    """Finds what the knowledge says about a question; called with no transaction open.
+
+    What retrieval can do without (a vector, an embedder) is a degraded bundle, never an error.
+    Raises ``Unavailable`` when the database is away.
+    """
+
+    async def __call__(self, caller: Caller, query: str, *, attempts: int) -> GroundingBundle: ...
+
+
+class DraftGenerator(Protocol):
+    """Turns grounding into a proposal that a person reviews; called with no transaction open.
+
+    An answer may be composed only when the grounding is strong; otherwise the generator asks
+    for the missing detail or recommends a hand-over. A proposal that breaks this is replaced by
+    the deterministic one. Raising ``Unavailable`` makes the job try again later.
+    """
+
+    async def generate(
+        self, conversation_id: ConversationId, bundle: GroundingBundle
+    ) -> Proposal: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyContext:
+    """What a policy may look at beside the proposal."""
+
+    workspace: str
+    conversation_id: ConversationId
+    customer_ref: str | None
+    bundle: GroundingBundle
+
+
+class AutomationPolicy(Protocol):
+    """Says what may happen with a proposed reply; called with no transaction open.
+
+    An unknown answer, an exception or a late answer counts as ``require_approval``.
+    """
+
+    async def decide(self, proposal: Proposal, context: PolicyContext) -> PolicyVerdict: ...
