@@ -1,0 +1,224 @@
+"""Articles as front ends see them: frozen views, safe to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cairnloop_engine.core.database import Read
+from cairnloop_engine.core.errors import Invalid, NotFound
+from cairnloop_engine.core.ids import ArticleId, ChunkId, RevisionId
+from cairnloop_engine.core.paging import Page, checked_limit, decode_cursor, encode_cursor
+from cairnloop_engine.core.text import has_hidden, safe
+from cairnloop_engine.knowledge import queries
+from cairnloop_engine.knowledge.model import ArticleStatus, Origin, RevisionState
+from cairnloop_engine.knowledge.queries import Listed
+from cairnloop_engine.knowledge.service import Text
+from cairnloop_engine.knowledge.tables import RevisionRow, StoredArticleRow
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleRow:
+    """One article in a list. ``indexed`` is None while nothing of it is published."""
+
+    id: ArticleId
+    title: str
+    status: ArticleStatus
+    version: int
+    published_version: int | None
+    has_draft: bool
+    indexed: bool | None
+    source_path: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """One version of an article. ``content`` is raw: draw it through ``core.text.safe``."""
+
+    id: RevisionId
+    version: int
+    state: RevisionState
+    origin: Origin
+    title: str
+    content: str
+    author: str
+    hidden_characters: bool
+    published_at: datetime | None
+    published_by: str | None
+    indexed: bool
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleView:
+    """An article with its revisions, newest first.
+
+    ``edit_version`` is what :meth:`Knowledge.save_draft` expects back as ``expected_version``.
+    """
+
+    id: ArticleId
+    title: str
+    status: ArticleStatus
+    edit_version: int
+    source_path: str | None
+    inserted_at: datetime
+    updated_at: datetime
+    revisions: tuple[RevisionView, ...]
+
+    @property
+    def latest(self) -> RevisionView:
+        """What an editor opens: the draft when there is one, else the newest revision."""
+        return self.revisions[0]
+
+    @property
+    def published(self) -> RevisionView | None:
+        return self._in(RevisionState.PUBLISHED)
+
+    @property
+    def draft(self) -> RevisionView | None:
+        return self._in(RevisionState.DRAFT)
+
+    @property
+    def content(self) -> str:
+        return self.latest.content
+
+    @property
+    def version(self) -> int:
+        return self.latest.version
+
+    @property
+    def indexed(self) -> bool | None:
+        """Whether the published revision has its vectors; None when none is published."""
+        current = self.published
+        return None if current is None else current.indexed
+
+    def _in(self, state: RevisionState) -> RevisionView | None:
+        return next((r for r in self.revisions if r.state is state), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PassageView:
+    """A cited passage, also when its revision is no longer current."""
+
+    chunk_id: ChunkId
+    article_id: ArticleId
+    revision_id: RevisionId
+    version: int
+    current: bool
+    title: str
+    heading: str
+    content: str
+
+
+async def articles(
+    read: Read, *, status: ArticleStatus | None, cursor: str | None, limit: int
+) -> Page[ArticleRow]:
+    """A page of articles, the most recently changed first."""
+    rows = await queries.articles(
+        read, status=status, before=_position(cursor), limit=checked_limit(limit) + 1
+    )
+    shown = rows[:limit]
+    following = None
+    if len(rows) > limit:
+        last = shown[-1].article
+        following = encode_cursor([last.updated_at.isoformat(), last.id])
+    return Page(tuple(_listed(row) for row in shown), following)
+
+
+async def article(read: Read, article_id: ArticleId) -> ArticleView:
+    """One article with all its revisions.
+
+    Raises:
+        NotFound: ``article_not_found``.
+    """
+    row = await queries.article(read, article_id)
+    if row is None:
+        raise NotFound("article_not_found", "There is no such article.", article_id=article_id)
+    return _article(row, await queries.history(read, article_id))
+
+
+async def draft_text(read: Read, article_id: ArticleId) -> Text | None:
+    """The text that publishing would publish; None when there is no draft."""
+    draft = await queries.revision_in(read, article_id, RevisionState.DRAFT)
+    return None if draft is None else Text(draft.title, draft.content)
+
+
+async def passage(read: Read, chunk_id: ChunkId) -> PassageView:
+    """The passage behind a citation.
+
+    Raises:
+        NotFound: ``passage_not_found``.
+    """
+    found = await queries.chunk(read, chunk_id)
+    if found is None:
+        raise NotFound("passage_not_found", "There is no such passage.", chunk_id=chunk_id)
+    chunk, revision = found
+    return PassageView(
+        chunk_id=chunk_id,
+        article_id=ArticleId(revision.article_id),
+        revision_id=RevisionId(revision.id),
+        version=revision.version,
+        current=revision.state is RevisionState.PUBLISHED,
+        title=safe(revision.title),
+        heading=safe(chunk.heading),
+        content=chunk.content,
+    )
+
+
+def _listed(row: Listed) -> ArticleRow:
+    return ArticleRow(
+        id=ArticleId(row.article.id),
+        title=safe(row.article.title),
+        status=row.article.status,
+        version=row.latest_version,
+        published_version=row.published_version,
+        has_draft=row.draft_version is not None,
+        indexed=None if row.published_version is None else row.indexed_at is not None,
+        source_path=None if row.article.source_path is None else safe(row.article.source_path),
+        updated_at=row.article.updated_at,
+    )
+
+
+def _article(row: StoredArticleRow, revisions: Sequence[RevisionRow]) -> ArticleView:
+    return ArticleView(
+        id=ArticleId(row.id),
+        title=safe(row.title),
+        status=row.status,
+        edit_version=row.edit_version,
+        source_path=None if row.source_path is None else safe(row.source_path),
+        inserted_at=row.inserted_at,
+        updated_at=row.updated_at,
+        revisions=tuple(_revision(revision) for revision in revisions),
+    )
+
+
+def _revision(row: RevisionRow) -> RevisionView:
+    return RevisionView(
+        id=RevisionId(row.id),
+        version=row.version,
+        state=row.state,
+        origin=row.origin,
+        title=safe(row.title),
+        content=row.content,
+        author=safe(row.author_id, limit=120),
+        hidden_characters=has_hidden(row.content) or has_hidden(row.title),
+        published_at=row.published_at,
+        published_by=None if row.published_by is None else safe(row.published_by, limit=120),
+        indexed=row.indexed_at is not None,
+        updated_at=row.updated_at,
+    )
+
+
+def _position(cursor: str | None) -> tuple[datetime, int] | None:
+    if cursor is None:
+        return None
+    moment, article_id = decode_cursor(cursor, length=2)
+    refused = Invalid("cursor_invalid", "This page cursor belongs to another list; start again.")
+    if not isinstance(moment, str) or not isinstance(article_id, int):
+        raise refused
+    try:
+        return datetime.fromisoformat(moment), article_id
+    except ValueError as error:
+        raise refused from error
