@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -193,7 +194,11 @@ class EmbeddedPostgres:
                 return True
 
     def _ensure_database(self) -> None:
-        where = {"host": str(self._sockets), "user": SUPERUSER, "connect_timeout": 5}
+        where: dict[str, Any] = {
+            "host": str(self._sockets),
+            "user": SUPERUSER,
+            "connect_timeout": 5,
+        }
         with psycopg.connect(dbname="postgres", autocommit=True, **where) as connection:
             found = connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
@@ -333,9 +338,10 @@ class EmbeddedPostgres:
     def _run(self, command: list[str]) -> int:
         """Run a server command as the server's account; its words go to a file, never a pipe."""
         words = self.log.parent / "commands.log"
-        if self._account is not None:
+        account = self._account
+        if account is not None:
             self._place.chmod(0o711)
-            os.chown(self._place, self._account.pw_uid, self._account.pw_gid)
+            os.chown(self._place, account.pw_uid, account.pw_gid)
         with words.open("ab") as said:
             done = subprocess.run(
                 command,
@@ -346,7 +352,9 @@ class EmbeddedPostgres:
                 env={"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"},
                 start_new_session=True,
                 check=False,
-                **({} if self._account is None else _as_account(self._account)),
+                user=None if account is None else account.pw_uid,
+                group=None if account is None else account.pw_gid,
+                extra_groups=None if account is None else [],
             )
         return done.returncode
 
@@ -357,10 +365,6 @@ class EmbeddedPostgres:
                 if lines:
                     return " / ".join(lines[-3:])
         return "nothing was logged"
-
-
-def _as_account(account: pwd.struct_passwd) -> dict[str, object]:
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:
@@ -391,6 +395,7 @@ def _others_may_enter(folder: Path) -> bool:
 def _is_alive(marker: Path) -> bool:
     try:
         pid = int(marker.name.partition("-")[0])
-        return abs(psutil.Process(pid).create_time() - float(marker.read_text())) < 1.0
+        born = float(psutil.Process(pid).create_time())
+        return abs(born - float(marker.read_text())) < 1.0
     except (psutil.Error, ValueError, OSError):
         return False
