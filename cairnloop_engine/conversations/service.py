@@ -71,6 +71,8 @@ async def ingest(
     conversation, how = await _place(work, message, reopen_window=reopen_window)
     if how is Arrival.REOPEN:
         await _reopen(work, conversation)
+        # What was resolved unanswered was settled; the wait begins with the new message.
+        conversation.waiting_since = None
     row = await _append(work, conversation, message, body)
     await audit.record(
         work,

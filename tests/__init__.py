@@ -1,0 +1,1 @@
+"""Tests: each is a sentence of an outcome, against real parts."""
