@@ -93,7 +93,7 @@ def settings(database_url: str, home: Path) -> Settings:
 
 @pytest.fixture
 def clock() -> FixedClock:
-    return FixedClock(datetime.now(UTC).replace(microsecond=0))  # noqa: TID251 - its beginning
+    return FixedClock(datetime.now(UTC).replace(microsecond=0))
 
 
 @pytest.fixture
