@@ -1,0 +1,1 @@
+"""The ways in which customers reach us."""
