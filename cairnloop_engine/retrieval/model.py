@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TypeVar
 
 from cairnloop_engine.conversations.model import Citation
@@ -30,6 +30,14 @@ class Trust(StrEnum):
 
     CANONICAL = "canonical"
     ASSISTIVE = "assistive"
+
+
+class Slot(IntEnum):
+    """What a vector was made of. Several vectors an article, the nearest one counts."""
+
+    DOCUMENT = 0
+    TITLE = 1
+    CHUNK = 2
 
 
 class GroundingStatus(StrEnum):
