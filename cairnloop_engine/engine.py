@@ -105,6 +105,41 @@ class Engine:
         )
         return await supervisor.run(stop or asyncio.Event(), ready=ready)
 
+    async def serve_widget(
+        self,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        stop: asyncio.Event | None = None,
+        ready: Callable[[str], None] | None = None,
+    ) -> None:
+        """Serve the customer chat until ``stop`` is set, or SIGTERM or SIGINT without it.
+
+        ``ready`` hears the address of the chat page once the port is open.
+
+        Raises:
+            Misconfigured: ``widget_secret_short``, ``widget_origin_invalid`` or
+                ``widget_port_taken``.
+        """
+        # deferred: only the chat server needs websockets
+        from cairnloop_engine.channels.widget.config import WidgetConfig
+        from cairnloop_engine.channels.widget.facade import serve_widget
+
+        settings = self.settings
+        secret = settings.widget_secret
+        config = WidgetConfig(
+            host=settings.widget_host if host is None else host,
+            port=settings.widget_port if port is None else port,
+            secret=None if secret is None else secret.get_secret_value(),
+            origins=settings.widget_origins,
+            max_message_length=settings.max_message_length,
+            messages_per_minute=settings.widget_rate_per_minute,
+            max_connections=settings.widget_max_connections,
+            max_connections_per_customer=settings.widget_connections_per_customer,
+            drain_timeout=settings.drain_timeout,
+        )
+        await serve_widget(self, config, stop=stop, ready=ready)
+
     async def _address(self) -> Address:
         if self.settings.database_url is not None:
             return Address.parse(self.settings.database_url.get_secret_value())
