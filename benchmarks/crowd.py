@@ -28,8 +28,8 @@ SELECT :workspace,
   moment - interval '1 day', moment
 FROM (
   SELECT n, (n::bigint * 7919 + :seed) % 100 AS kind, (n::bigint * 104729 + :seed) % 2 = 0 AS coin,
-    timestamptz '2026-01-01 00:00+00' + ((n::bigint * 15485863 + :seed) % 25000000) * interval '1 second'
-      AS moment
+    timestamptz '2026-01-01 00:00+00'
+      + ((n::bigint * 15485863 + :seed) % 25000000) * interval '1 second' AS moment
   FROM generate_series(1, :count) AS n
 ) AS spread,
 LATERAL (SELECT kind < 65 OR (kind < 90 AND coin) AS replied) AS turn

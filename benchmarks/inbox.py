@@ -94,8 +94,7 @@ async def main() -> None:
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cairnloop-bench-") as home:
-        Path(home).chmod(0o755)
-        async with Engine(Settings.load(home=Path(home) / "home")) as engine:
+        async with Engine(Settings.load(home=Path(home))) as engine:
             rows = await measured(engine, chosen.conversations)
     worst = max(row["ratio"] for row in rows)
     print(f"worst ratio {worst} (the promise is 1.5)")
