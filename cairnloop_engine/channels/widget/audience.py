@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 MOST_REMEMBERED = 50_000
 MOST_UNKNOWN = 1_000
-# After a failure of the feed itself, before it is opened again.
-PAUSE_S = 1.0
 
 Key = tuple[str, str]
 Wake = Callable[[], None]
@@ -81,14 +79,11 @@ class Audience:
         return "offline" if self.feed is None else self.feed.state.value
 
     async def follow(self) -> None:
-        """Dispatch changes for ever; whatever breaks is logged, and everybody reads again."""
-        while True:
-            try:
-                await self._follow_once()
-            except Exception:
-                log.exception("the chat's change feed broke; starting it again")
-            self.wake_all()
-            await asyncio.sleep(PAUSE_S)
+        """Dispatch changes for ever."""
+        async with self.desk.changes(None) as feed:
+            self.feed = feed
+            async for change in feed:
+                self.hear(change)
 
     async def look_up(self) -> None:
         """Find out, for ever, whose the conversations are that nobody here has seen."""
@@ -125,12 +120,6 @@ class Audience:
                 for wake in wakes:
                     wake()
 
-    async def _follow_once(self) -> None:
-        async with self.desk.changes(None) as feed:
-            self.feed = feed
-            async for change in feed:
-                self.hear(change)
-
     async def _look_up_one(self) -> None:
         workspace, conversation_id = next(iter(self._unknown))
         try:
@@ -143,10 +132,8 @@ class Audience:
             # The database is away; its return is told by a resync, which covers this one too.
             log.info("a conversation could not be looked up", extra={"code": error.code})
             head = None
-        except Exception:
-            log.exception("a conversation could not be looked up")
-            head = None
-        self._unknown.pop((workspace, conversation_id), None)
+        finally:
+            self._unknown.pop((workspace, conversation_id), None)
         if head is not None and head.customer_ref is not None:
             key = (workspace, head.customer_ref)
             self._remember(workspace, conversation_id, key)

@@ -33,7 +33,6 @@ class Close(IntEnum):
     GOING_AWAY = 1001
     NO_BINARY = 1003
     ABUSE = 1008
-    BUG = 1011
     TRY_LATER = 1013
     UNSUPPORTED = 4400
     UNAUTHORIZED = 4401

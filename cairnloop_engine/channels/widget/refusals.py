@@ -107,11 +107,3 @@ def too_fast(wait: float) -> Refused:
 
 def too_many_mistakes() -> Refused:
     return Refused(code="too_many_errors", message="Too many frames were not understood.")
-
-
-def broken(client_id: str | None = None) -> Refused:
-    return Refused(
-        code="internal_error",
-        message="Something broke on our side. Try once more.",
-        client_id=client_id,
-    )

@@ -22,6 +22,9 @@ from cairnloop_engine.core.errors import Misconfigured
 
 log = logging.getLogger(__name__)
 
+# Between two lives of a duty that broke.
+PAUSE_S = 1.0
+
 # The library logs whole frames when its logger is at DEBUG; this one never is.
 _library_log = logging.getLogger("cairnloop_engine.channels.widget.websockets")
 
@@ -34,7 +37,7 @@ class WidgetServer:
     routes: Routes
     sessions: set[Session] = field(default_factory=set)
     _server: Server | None = None
-    _duties: list[asyncio.Task[None]] = field(default_factory=list)
+    _duties: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, desk: Desk, config: WidgetConfig, verifier: WidgetVerifier) -> WidgetServer:
@@ -80,11 +83,7 @@ class WidgetServer:
                 host=config.host,
                 port=config.port,
             ) from error
-        audience = self.shared.audience
-        self._duties = [
-            asyncio.create_task(audience.follow(), name="chat changes"),
-            asyncio.create_task(audience.look_up(), name="chat lookups"),
-        ]
+        self._duties = asyncio.create_task(self._keep_duties(), name="chat duties")
         return self
 
     async def __aexit__(self, kind: object, error: object, trace: object) -> None:
@@ -118,10 +117,29 @@ class WidgetServer:
         await asyncio.gather(
             *(session.socket.close(Close.GOING_AWAY, "draining") for session in list(self.sessions))
         )
-        for duty in self._duties:
-            duty.cancel()
-        await asyncio.gather(*self._duties, return_exceptions=True)
+        if self._duties is not None:
+            self._duties.cancel()
+            await asyncio.wait([self._duties])
         await server.wait_closed()
+
+    async def _keep_duties(self) -> None:
+        """Hear changes for as long as the server lives; a duty that breaks starts again."""
+        audience = self.shared.audience
+        while True:
+            duties = [
+                asyncio.create_task(audience.follow(), name="chat changes"),
+                asyncio.create_task(audience.look_up(), name="chat lookups"),
+            ]
+            try:
+                done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
+                for duty in done:
+                    log.error("a chat duty broke", exc_info=duty.exception())
+            finally:
+                for duty in duties:
+                    duty.cancel()
+                await asyncio.gather(*duties, return_exceptions=True)
+            await asyncio.sleep(PAUSE_S)
+            audience.wake_all()
 
     async def _wait_for_messages(self) -> None:
         waiting = list(self.shared.in_flight)

@@ -106,14 +106,14 @@ class Outbox {
   }
 
   away() {
+    const one = this.flying;
     this.landed();
+    if (one && one.tries >= TRIES) {
+      one.failed = true;
+      this.thread.failed(one.clientId, "The connection broke each time.");
+    }
     clearTimeout(this.pausing);
     this.pausing = null;
-    this.pump();
-  }
-
-  back() {
-    for (const one of this.waiting) if (!one.failed) one.tries = 0;
     this.pump();
   }
 
@@ -261,7 +261,7 @@ class Page {
     this.expected = null;
     this.thread.goLive();
     this.outbox.restore();
-    this.outbox.back();
+    this.outbox.pump();
   }
 
   note(refusal) {
