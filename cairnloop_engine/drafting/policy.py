@@ -7,8 +7,9 @@ import logging
 from datetime import timedelta
 
 from cairnloop_engine.core.database import assert_no_transaction
-from cairnloop_engine.drafting.model import PolicyVerdict, Proposal, ProposalType
+from cairnloop_engine.drafting.model import PolicyVerdict, ProposalType
 from cairnloop_engine.drafting.ports import AutomationPolicy, PolicyContext
+from cairnloop_engine.drafting.proposal import Proposal
 
 log = logging.getLogger(__name__)
 

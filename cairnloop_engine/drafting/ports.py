@@ -8,7 +8,8 @@ from typing import Protocol
 
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.drafting.model import PolicyVerdict, Proposal
+from cairnloop_engine.drafting.model import PolicyVerdict
+from cairnloop_engine.drafting.proposal import Proposal
 from cairnloop_engine.retrieval.model import GroundingBundle
 
 

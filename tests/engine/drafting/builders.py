@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from cairnloop_engine.conversations.model import Citation
 from cairnloop_engine.core.ids import ConversationId, RevisionId
-from cairnloop_engine.drafting.adapters import scoria
-from cairnloop_engine.drafting.model import Proposal
+from cairnloop_engine.drafting import compose
+from cairnloop_engine.drafting.proposal import Proposal
 from cairnloop_engine.retrieval.model import (
     Degraded,
     Evidence,
@@ -89,5 +89,5 @@ def escalating() -> GroundingBundle:
 
 
 def proposal(of: GroundingBundle | None = None, **changes: object) -> Proposal:
-    made = scoria.propose(ConversationId(1), of or bundle())
+    made = compose.propose(ConversationId(1), of or bundle())
     return replace(made, **changes)  # type: ignore[arg-type]

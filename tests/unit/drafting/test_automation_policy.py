@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.drafting.model import PolicyVerdict, Proposal
+from cairnloop_engine.drafting.model import PolicyVerdict
 from cairnloop_engine.drafting.policy import RequireApproval, policy_name, verdict
 from cairnloop_engine.drafting.ports import AutomationPolicy, PolicyContext
+from cairnloop_engine.drafting.proposal import Proposal
 from tests.engine.drafting.builders import bundle, clarifying, escalating, proposal
 
 CONTEXT = PolicyContext("default", ConversationId(1), "customer-1", bundle())

@@ -17,7 +17,6 @@ from cairnloop_engine.drafting.model import (
     Draft,
     DraftRequest,
     DraftStatus,
-    GroundingSnapshot,
     PolicyVerdict,
     ProposalType,
     Send,
@@ -26,12 +25,15 @@ from cairnloop_engine.drafting.model import (
     after,
     after_retraction,
     approve,
+    save_edit,
+    stand_down,
+)
+from cairnloop_engine.drafting.proposal import (
+    GroundingSnapshot,
     citations,
     cited_numbers,
     fault,
     grounding_metadata,
-    save_edit,
-    stand_down,
     within_limit,
 )
 from cairnloop_engine.retrieval.model import GroundingStatus, Reason, evidence_from_json

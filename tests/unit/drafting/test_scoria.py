@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.drafting.adapters.scoria import QUOTE_LENGTH, Scoria, propose
+from cairnloop_engine.drafting.adapters.scoria import Scoria
+from cairnloop_engine.drafting.compose import QUOTE_LENGTH, propose
 from cairnloop_engine.drafting.lexemes import lexemes
-from cairnloop_engine.drafting.model import Proposal, ProposalType, fault
+from cairnloop_engine.drafting.model import ProposalType
+from cairnloop_engine.drafting.proposal import Proposal, fault
 from cairnloop_engine.retrieval.model import (
     Degraded,
     Evidence,
