@@ -1,1 +1,1 @@
-"""The command line of Cairnloop."""
+"""The command line of Cairnloop: a thin edge over the engine, and a contract for scripts."""

@@ -1,0 +1,93 @@
+"""Every command by name, with where it lives; a module is imported when its command is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command as built
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One command: where its function or its Typer group is, and its line in the help."""
+
+    name: str
+    target: str
+    help: str
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Import the module and build the command."""
+        module_name, _, attribute = self.target.partition(":")
+        found = getattr(import_module(f"cairnloop_cli.commands.{module_name}"), attribute)
+        if not isinstance(found, typer.Typer):
+            alone = plain_typer()
+            alone.command(self.name)(found)
+            found = alone
+        command = built(found)
+        if not isinstance(command, TyperCommand | TyperGroup):
+            raise TypeError(f"{self.target} is no command")
+        command.name = self.name
+        return command
+
+
+def plain_typer(help: str | None = None, *, group: bool = False) -> typer.Typer:  # noqa: A002 - typer's word
+    """A Typer as all of ours are: help as plain text, errors left to the boundary.
+
+    A ``group`` stays one also with a single command in it.
+    """
+    made = typer.Typer(
+        help=help,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=group,
+    )
+    if group:
+        made.callback()(_nothing_shared)
+    return made
+
+
+SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
+    (
+        "First steps",
+        (Row("migrate", "site:migrate", "Bring the database to this release's schema."),),
+    ),
+)
+
+
+def rows() -> Iterator[Row]:
+    """Every command, in the order of the help."""
+    for _, section in SECTIONS:
+        yield from section
+
+
+class Commands(TyperGroup):
+    """The root: lists commands from the table, and imports the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._rows = {row.name: row for row in rows()}
+        # What a mistyped name is compared with.
+        names: Any = dict.fromkeys(self._rows)
+        self.commands = names
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self._rows)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:
+        row = self._rows.get(cmd_name)
+        return None if row is None else row.load()
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for title, section in SECTIONS:
+            with formatter.section(title):
+                formatter.write_dl([(row.name, row.help) for row in section])
+
+
+def _nothing_shared() -> None:
+    """A callback makes a Typer a group, also around one command."""
