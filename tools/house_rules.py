@@ -46,9 +46,6 @@ ENVIRONMENT_HOMES = {
 
 CLOCK_HOMES = {"cairnloop_engine/core/clock.py": "the one source of the time"}
 
-# A wait on a condition has to pause between two looks; it does so in one place.
-SLEEP_HOMES = {"tests/waiting.py": "the bounded wait on a condition"}
-
 COLOUR_HOMES = ("cairnloop_tui/theme/",)
 
 # Files whose words are other people's: locks are written by a tool, seeds are what customers say.
@@ -66,7 +63,7 @@ _HOSTS = (
     r"h[u]ggingface\.co",
 )
 _FOLDERS = r"(?<![\w.])/(?:w[o]rk|f[a]rm|r[o]ot|h[o]me|U[s]ers|o[p]t|p[r]ivate)/"
-_INDEXES = r"--(?:extra-)?index-url [a-z]|--find-links "
+_INDEXES = r"--(?:extra-)?index-url [a-z]|--find[-]links "
 OUTSIDE = re.compile(f"{'|'.join(_HOSTS)}|{_FOLDERS}|{_INDEXES}")
 UNFINISHED = re.compile(r"\b(?:T[O]DO|F[I]XME|X[X]X|H[A]CK)\b|raise NotImplemented[E]rror")
 COLOUR = re.compile(r"#(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{6}|[0-9a-fA-F]{3,4})\b|\b(?:rgb|hsl)a?\(")
@@ -221,14 +218,18 @@ _CLOCK_READS = {
 
 
 def sleeping_test(source: Source) -> Iterator[Finding]:
-    if not source.is_test or source.path in SLEEP_HOMES:
+    if not source.is_test:
         return
+    # Between two looks at a condition a loop has to pause; and sleep(0) waits for nothing.
+    pauses = {
+        id(call)
+        for loop in ast.walk(source.tree)
+        if isinstance(loop, ast.While)
+        for call in _calls(loop)
+    }
     for node in _calls(source.tree):
-        name = ast.unparse(node.func)
-        if name not in {"time.sleep", "asyncio.sleep"}:
-            continue
-        # asyncio.sleep(0) lets other tasks run; it waits for nothing.
-        if [ast.unparse(argument) for argument in node.args] != ["0"]:
+        sleeps = ast.unparse(node.func) in {"time.sleep", "asyncio.sleep"}
+        if sleeps and id(node) not in pauses and ast.unparse(node.args[0]) != "0":
             yield source.finding(node.lineno, "sleeping-test", "wait on a condition, bounded")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cairnloop_engine.core import errors
 from tools.reference.code import Module, modules, table, words
 
+PACKAGES = ("cairnloop_engine", "cairnloop_tui", "cairnloop_cli")
 ERRORS = "cairnloop_engine.core.errors"
 KINDS = {
     name: kind
@@ -54,22 +56,27 @@ def page() -> str:
 def collect() -> dict[str, Code]:
     """Every code that the three packages raise, by name."""
     codes: dict[str, Code] = {}
-    for module in modules("cairnloop_engine", "cairnloop_tui", "cairnloop_cli"):
+    for name, kind, message in _named():
+        code = codes.setdefault(name, Code(name))
+        code.kinds.add(kind)
+        if message:
+            code.messages.add(message)
+    return codes
+
+
+def _named() -> Iterator[tuple[str, str, str | None]]:
+    for module in modules(*PACKAGES):
         chosen = _chosen_by_case(module)
         for call, kind in _raised(module):
-            for name in _codes(call, chosen):
-                code = codes.setdefault(name, Code(name))
-                code.kinds.add(kind)
-                if len(call.args) > 1 and (message := words(call.args[1])):
-                    code.messages.add(message)
-    return codes
+            message = words(call.args[1]) if len(call.args) > 1 else None
+            yield from ((name, kind, message) for name in _codes(call, chosen))
 
 
 def unnamed() -> list[str]:
     """Places that make one of our errors with a code that is not written there."""
     return [
         f"{module.name}:{call.lineno}"
-        for module in modules("cairnloop_engine", "cairnloop_tui", "cairnloop_cli")
+        for module in modules(*PACKAGES)
         for call, _ in _raised(module)
         if not _codes(call, _chosen_by_case(module))
     ]

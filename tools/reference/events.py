@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from tools.reference.code import Module, modules, table
 
@@ -41,13 +42,16 @@ def page() -> str:
 def audit_actions(engine: list[Module]) -> dict[str, set[str]]:
     """The facts of every audit action, from the calls that record it."""
     found: dict[str, set[str]] = {}
-    for module in engine:
-        for function in _functions(module):
-            for call in _recording(function):
-                for place in _origins(module, function, call):
-                    for action in _written(place.args):
-                        found.setdefault(action, set()).update(_facts(place))
+    for call in (one for module in engine for one in _record_calls(module)):
+        for action in _written(call.args):
+            found.setdefault(action, set()).update(_facts(call))
     return found
+
+
+def _record_calls(module: Module) -> Iterator[ast.Call]:
+    for function in _functions(module):
+        for call in _recording(function):
+            yield from _origins(module, function, call)
 
 
 def _functions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -59,11 +63,8 @@ def _functions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def _recording(node: ast.AST) -> list[ast.Call]:
-    return [call for call in _calls(node) if ast.unparse(call.func) == "audit.record"]
-
-
-def _calls(node: ast.AST) -> list[ast.Call]:
-    return [one for one in ast.walk(node) if isinstance(one, ast.Call)]
+    calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
+    return [call for call in calls if ast.unparse(call.func) == "audit.record"]
 
 
 def _origins(
