@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The worst case of a JSON string: every character escaped as \uXXXX.
-_ESCAPED_CHARACTER = 6
+# The worst case of a JSON string: each character escaped as two halves, \uXXXX\uXXXX.
+_ESCAPED_CHARACTER = 12
 _ENVELOPE = 4096
 
 

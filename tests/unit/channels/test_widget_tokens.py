@@ -103,12 +103,10 @@ async def test_an_expired_token_says_so_past_a_small_leeway() -> None:
 
 @pytest.mark.parametrize("exp", [10**11, 10**18, 2**63])
 async def test_a_token_for_ever_is_understood(exp: int) -> None:
-    try:
-        identity = await identify(VERIFIER, signed(exp=exp), timeout=3)
-    except Forbidden as refused:
-        assert refused.code == "unauthorized"
-    else:
-        assert identity.expires_at is not None
+    identity = await identify(VERIFIER, signed(exp=exp), timeout=3)
+
+    assert identity.expires_at is not None
+    assert identity.expires_at.year >= 5000
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
