@@ -52,3 +52,11 @@ def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
 
     inside = [target for target in targets if "://" not in target]
     assert [target for target in inside if not Path(folder / target).exists()] == []
+
+
+def test_every_slice_stands_in_the_map() -> None:
+    drawn = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    parts = {Path(path).parts[1] for path in tracked() if path.startswith("cairnloop_engine/")}
+    slices = {Path(part).stem for part in parts} - {"__init__", "py"}
+
+    assert sorted(name for name in slices if f"`{name}`" not in drawn) == []
