@@ -9,10 +9,15 @@ from cairnloop_engine.core.ids import ArticleId, RevisionId
 
 @dataclass(frozen=True, slots=True)
 class ArticlePublished:
-    """A revision became the current one; its chunks are written, the older one's are history."""
+    """A revision became the current one; its chunks are written, the older one's are history.
+
+    ``body`` is everything in it that can be read, without markup.
+    """
 
     article_id: ArticleId
     revision_id: RevisionId
+    title: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)

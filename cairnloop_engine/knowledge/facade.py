@@ -117,7 +117,7 @@ class Knowledge:
         caller.acting()
         async with self.db.read(caller) as read:
             text = await reads.draft_text(read, article_id)
-        passages = await _cut(text) if text is not None else Passages("", ())
+        passages = await _cut(text) if text is not None else Passages("", "", ())
 
         async def run(work: Work) -> Published:
             return await service.publish(

@@ -115,15 +115,6 @@ async def revision_in(
     return found.first()
 
 
-async def revision(read: Read, revision_id: RevisionId) -> RevisionRow | None:
-    found = await read.session.scalars(
-        select(RevisionRow).where(
-            RevisionRow.workspace == read.workspace, RevisionRow.id == revision_id
-        )
-    )
-    return found.first()
-
-
 async def history(read: Read, article_id: ArticleId) -> Sequence[RevisionRow]:
     """Every revision of an article, newest first."""
     found = await read.session.scalars(
@@ -148,6 +139,21 @@ async def write_chunks(work: Work, revision_id: RevisionId, chunks: Sequence[Chu
             for chunk in chunks
         ],
     )
+
+
+async def published_ids(read: Read, *, after: int, limit: int) -> Sequence[ArticleId]:
+    """Published articles in the order of their ids."""
+    found = await read.session.scalars(
+        select(StoredArticleRow.id)
+        .where(
+            StoredArticleRow.workspace == read.workspace,
+            StoredArticleRow.status == ArticleStatus.PUBLISHED,
+            StoredArticleRow.id > after,
+        )
+        .order_by(StoredArticleRow.id)
+        .limit(limit)
+    )
+    return [ArticleId(article_id) for article_id in found]
 
 
 async def chunks(read: Read, revision_id: RevisionId) -> Sequence[ChunkRow]:

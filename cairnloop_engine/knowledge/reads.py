@@ -99,6 +99,27 @@ class ArticleView:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A passage as the index needs it: raw."""
+
+    id: ChunkId
+    position: int
+    heading: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedText:
+    """What is published of an article right now, raw, with its passages in reading order."""
+
+    article_id: ArticleId
+    revision_id: RevisionId
+    title: str
+    content: str
+    chunks: tuple[StoredChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PassageView:
     """A cited passage, also when its revision is no longer current."""
 
@@ -143,6 +164,29 @@ async def draft_text(read: Read, article_id: ArticleId) -> Text | None:
     """The text that publishing would publish; None when there is no draft."""
     draft = await queries.revision_in(read, article_id, RevisionState.DRAFT)
     return None if draft is None else Text(draft.title, draft.content)
+
+
+async def published_text(read: Read, article_id: ArticleId) -> PublishedText | None:
+    """What is to be indexed of an article; None when nothing of it is published."""
+    revision = await queries.revision_in(read, article_id, RevisionState.PUBLISHED)
+    if revision is None:
+        return None
+    revision_id = RevisionId(revision.id)
+    rows = await queries.chunks(read, revision_id)
+    return PublishedText(
+        article_id=article_id,
+        revision_id=revision_id,
+        title=revision.title,
+        content=revision.content,
+        chunks=tuple(
+            StoredChunk(ChunkId(row.id), row.position, row.heading, row.content) for row in rows
+        ),
+    )
+
+
+async def published_ids(read: Read, *, after: int, limit: int) -> Sequence[ArticleId]:
+    """Published articles in the order of their ids, a piece at a time."""
+    return await queries.published_ids(read, after=after, limit=limit)
 
 
 async def passage(read: Read, chunk_id: ChunkId) -> PassageView:

@@ -41,14 +41,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """The chunks of one exact text; cutting a long article takes too long for a transaction."""
+    """What can be read in one exact text; cutting a long one takes too long for a transaction."""
 
     digest: str
+    body: str
     chunks: tuple[Chunk, ...]
 
     @classmethod
     def of(cls, text: Text) -> Passages:
-        return cls(text.digest, chunk(parse(text.content, title=text.title)))
+        document = parse(text.content, title=text.title)
+        return cls(text.digest, document.text, chunk(document))
 
 
 def checked_text(title: str, content: str, config: KnowledgeConfig) -> Text:
@@ -269,7 +271,7 @@ async def publish_draft(
         chunk_count=len(passages.chunks),
         hidden_acknowledged=acknowledge_hidden,
     )
-    await work.emit(ArticlePublished(article_id, revision_id))
+    await work.emit(ArticlePublished(article_id, revision_id, draft.title, passages.body))
     return Published(
         article_id,
         revision_id,

@@ -259,6 +259,17 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What a search took, for whoever asks it to explain itself."""
+
+    embedder: str
+    fusion: str
+    alpha: float
+    embed_ms: float
+    search_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """The answer to one search, best first, with what it had to do without."""
 
@@ -267,6 +278,7 @@ class SearchResult:
     grounding: Grounding
     degraded: tuple[Degraded, ...] = ()
     embedder: str = ""
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

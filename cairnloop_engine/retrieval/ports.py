@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from cairnloop_engine.core.errors import Misconfigured
 from cairnloop_engine.retrieval.model import GroundingThresholds
+
+# What pgvector can index as half-precision numbers.
+MOST_DIMENSIONS = 4000
+
+_MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,79}")
 
 # Rows of numbers, one row a text.
 Vectors = npt.NDArray[np.float32]
@@ -33,6 +40,9 @@ class EmbedderRecord:
     ``model_id`` stands on every stored vector; vectors of different models are never compared.
     ``alpha`` is the weight of the cosine against the keyword share. ``thresholds`` None means
     that nobody has measured what this model's scores mean, so it never grounds a reply.
+
+    Raises:
+        Misconfigured: ``embedder_record_invalid``.
     """
 
     model_id: str
@@ -40,6 +50,21 @@ class EmbedderRecord:
     alpha: float
     thresholds: GroundingThresholds | None
     label: str
+
+    def __post_init__(self) -> None:
+        # The id becomes part of a statement, because an index of one model names it literally.
+        fits = (
+            _MODEL_ID.fullmatch(self.model_id)
+            and 1 <= self.dim <= MOST_DIMENSIONS
+            and 0.0 <= self.alpha <= 1.0
+        )
+        if not fits:
+            raise Misconfigured(
+                "embedder_record_invalid",
+                "An embedder needs an id of lower-case letters, digits and . _ : / -, between 1 "
+                f"and {MOST_DIMENSIONS} dimensions, and an alpha between 0 and 1.",
+                model_id=self.model_id,
+            )
 
 
 class Embedder(Protocol):

@@ -53,16 +53,12 @@ class CorpusRow(Base):
 
 
 class DocumentRow(Base):
-    """One result that a search can return: an article by its current revision.
-
-    ``vectors_model`` names the embedder of its vectors; null while they are not recorded.
-    """
+    """One result that a search can return: an article by its current revision."""
 
     __tablename__ = "search_docs"
     __table_args__ = (
         UniqueConstraint("corpus_id", "article_id"),
         Index("ix_search_docs_workspace", "workspace", "id"),
-        Index("ix_search_docs_vectors_model", "vectors_model", "id"),
     )
 
     id: Mapped[PrimaryKey]
@@ -80,8 +76,9 @@ class DocumentRow(Base):
     # Counted in indexed words, as the statistics of the corpus count them.
     len_title: Mapped[int] = mapped_column(Integer)
     len_body: Mapped[int] = mapped_column(Integer)
-    vectors_model: Mapped[str | None] = mapped_column(Text)
+    # The code of what went wrong when its vectors were last made; null when nothing did.
     vectors_error: Mapped[str | None] = mapped_column(Text)
+    # When the making of its vectors was last asked for.
     queued_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
 

@@ -166,7 +166,6 @@ def _create_documents() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("len_title", sa.Integer(), nullable=False),
         sa.Column("len_body", sa.Integer(), nullable=False),
-        sa.Column("vectors_model", sa.Text(), nullable=True),
         sa.Column("vectors_error", sa.Text(), nullable=True),
         sa.Column("queued_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
@@ -192,13 +191,6 @@ def _create_documents() -> None:
         sa.UniqueConstraint(
             "corpus_id", "article_id", name=op.f("uq_search_docs_corpus_id_article_id")
         ),
-        schema=SCHEMA,
-    )
-    op.create_index(
-        "ix_search_docs_vectors_model",
-        "search_docs",
-        ["vectors_model", "id"],
-        unique=False,
         schema=SCHEMA,
     )
     op.create_index(

@@ -1,0 +1,29 @@
+"""The knobs of retrieval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cairnloop_engine.retrieval.ranking import Fusion, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalConfig:
+    """Limits and constants of the slice, from the settings.
+
+    ``language`` names the Postgres text search configuration; a change needs
+    ``retrieval rebuild``. ``alpha`` None takes the embedder's own.
+    """
+
+    language: str = "english"
+    fusion: Fusion = Fusion.CONVEX
+    alpha: float | None = None
+    clarification_limit: int = 1
+    search_timeout: timedelta = timedelta(seconds=2)
+    query_embedding_timeout: timedelta = timedelta(seconds=2)
+    passage_embedding_timeout: timedelta = timedelta(minutes=4)
+    remembered_queries: int = 256
+    max_query_length: int = 2_000
+    evidence_limit: int = 5
+    recipe: Recipe = field(default_factory=Recipe)

@@ -1,0 +1,371 @@
+"""Every SQL statement of the retrieval slice; the search itself is put together in search_sql."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from cairnloop_engine.core.database import Read, Work
+from cairnloop_engine.core.ids import ArticleId, RevisionId
+from cairnloop_engine.retrieval.model import SourceType
+from cairnloop_engine.retrieval.ports import EmbedderRecord, Vector, Vectors
+from cairnloop_engine.retrieval.ranking import Fusion
+from cairnloop_engine.retrieval.search_sql import search_statement
+from cairnloop_engine.retrieval.tables import CorpusRow, DocumentRow, VectorRow
+from cairnloop_engine.retrieval.texts import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A document whose vectors of the current model are missing."""
+
+    workspace: str
+    article_id: ArticleId
+
+
+# Searching
+
+
+async def prepare_search(read: Read, *, candidates: int, timeout_ms: int) -> None:
+    """Bound this transaction's search, and let the vector index look far enough.
+
+    An index scan that stops at its default of 40 rows, or before the workspace's own rows, would
+    return too few; compiling the plan costs more than running it.
+    """
+    await read.session.execute(
+        text(
+            "SELECT set_config('statement_timeout', :timeout, true),"
+            " set_config('hnsw.ef_search', :candidates, true),"
+            " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+            " set_config('jit', 'off', true)"
+        ),
+        {"timeout": str(timeout_ms), "candidates": str(min(1000, candidates))},
+    )
+
+
+async def search(
+    read: Read,
+    parameters: Mapping[str, Any],
+    *,
+    record: EmbedderRecord | None,
+    fusion: Fusion,
+) -> Sequence[Mapping[str, Any]]:
+    """The best documents with their reasons, best first."""
+    statement = search_statement(read.qualified, record=record, fusion=fusion)
+    found = await read.session.execute(text(statement), dict(parameters))
+    return [dict(row) for row in found.mappings()]
+
+
+def vector_literal(vector: Vector) -> str:
+    """A vector as pgvector reads it; more digits than half precision keeps."""
+    return "[" + ",".join(f"{number:.6g}" for number in vector.tolist()) + "]"
+
+
+# Indexing
+
+
+async def lock_corpus(work: Work, source_type: SourceType) -> int:
+    """The corpus of this workspace, made when missing; locked until the transaction ends."""
+    statement = insert(CorpusRow).values(
+        workspace=work.workspace, source_type=source_type, n_docs=0, sum_title=0, sum_body=0
+    )
+    found = await work.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[CorpusRow.workspace, CorpusRow.source_type],
+            set_={"n_docs": CorpusRow.n_docs},
+        ).returning(CorpusRow.id)
+    )
+    return int(found.scalar_one())
+
+
+async def lock_document(work: Work, article_id: ArticleId) -> DocumentRow | None:
+    """The article's place in the index, locked until the transaction ends."""
+    found = await work.session.scalars(
+        select(DocumentRow)
+        .where(DocumentRow.workspace == work.workspace, DocumentRow.article_id == article_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def document(read: Read, article_id: ArticleId) -> DocumentRow | None:
+    found = await read.session.scalars(
+        select(DocumentRow).where(
+            DocumentRow.workspace == read.workspace, DocumentRow.article_id == article_id
+        )
+    )
+    return found.first()
+
+
+async def put_document(
+    work: Work, corpus_id: int, article_id: ArticleId, revision_id: RevisionId, title: str
+) -> int:
+    """Give the article its place in the index; its vectors are to be made."""
+    values = {
+        "revision_id": revision_id,
+        "title": title,
+        "len_title": 0,
+        "len_body": 0,
+        "vectors_error": None,
+        "queued_at": work.now,
+        "updated_at": work.now,
+    }
+    found = await work.session.execute(
+        insert(DocumentRow)
+        .values(workspace=work.workspace, corpus_id=corpus_id, article_id=article_id, **values)
+        .on_conflict_do_update(
+            index_elements=[DocumentRow.corpus_id, DocumentRow.article_id], set_=values
+        )
+        .returning(DocumentRow.id)
+    )
+    return int(found.scalar_one())
+
+
+async def add_words(
+    work: Work, corpus_id: int, doc_id: int, *, language: str, title: str, pieces: Sequence[str]
+) -> None:
+    """Write the postings of a document and what they add to the statistics of its corpus."""
+    q = work.qualified
+    await work.session.execute(
+        text(
+            f"""
+            WITH found AS (
+              SELECT w.lexeme, cardinality(w.positions) AS tf_title, 0 AS tf_body
+              FROM unnest(to_tsvector(CAST(:language AS regconfig), :title)) w
+              UNION ALL
+              SELECT w.lexeme, 0, cardinality(w.positions)
+              FROM unnest(CAST(:pieces AS text[])) AS piece
+              CROSS JOIN unnest(to_tsvector(CAST(:language AS regconfig), piece)) w
+            ), counted AS (
+              SELECT lexeme, sum(tf_title)::int AS tf_title, sum(tf_body)::int AS tf_body
+              FROM found GROUP BY lexeme
+            ), sized AS (
+              SELECT coalesce(sum(tf_title), 0)::int AS len_title,
+                coalesce(sum(tf_body), 0)::int AS len_body
+              FROM counted
+            ), written AS (
+              INSERT INTO {q("search_postings")}
+                (doc_id, lexeme, corpus_id, tf_title, tf_body, len_title, len_body)
+              SELECT :doc_id, c.lexeme, :corpus_id, c.tf_title, c.tf_body, s.len_title, s.len_body
+              FROM counted c CROSS JOIN sized s
+            ), frequent AS (
+              INSERT INTO {q("search_lexemes")} AS l (corpus_id, lexeme, n_docs)
+              SELECT :corpus_id, lexeme, 1 FROM counted
+              ON CONFLICT (corpus_id, lexeme) DO UPDATE SET n_docs = l.n_docs + 1
+            ), measured AS (
+              UPDATE {q("search_docs")} d SET len_title = s.len_title, len_body = s.len_body
+              FROM sized s WHERE d.id = :doc_id
+            )
+            UPDATE {q("search_corpora")} c SET n_docs = c.n_docs + 1,
+              sum_title = c.sum_title + s.len_title, sum_body = c.sum_body + s.len_body
+            FROM sized s WHERE c.id = :corpus_id
+            """  # noqa: S608 - our own names
+        ),
+        {
+            "language": language,
+            "title": title,
+            "pieces": list(pieces),
+            "doc_id": doc_id,
+            "corpus_id": corpus_id,
+        },
+    )
+
+
+async def remove_words(work: Work, corpus_id: int, doc_id: int) -> None:
+    """Take a document's postings out, and what they added to the statistics."""
+    q = work.qualified
+    await work.session.execute(
+        text(
+            f"""
+            WITH gone AS (
+              DELETE FROM {q("search_postings")} WHERE doc_id = :doc_id RETURNING lexeme
+            ), rarer AS (
+              UPDATE {q("search_lexemes")} l SET n_docs = l.n_docs - 1
+              FROM gone WHERE l.corpus_id = :corpus_id AND l.lexeme = gone.lexeme AND l.n_docs > 1
+            ), forgotten AS (
+              DELETE FROM {q("search_lexemes")} l USING gone
+              WHERE l.corpus_id = :corpus_id AND l.lexeme = gone.lexeme AND l.n_docs <= 1
+            )
+            UPDATE {q("search_corpora")} c SET n_docs = c.n_docs - 1,
+              sum_title = c.sum_title - d.len_title, sum_body = c.sum_body - d.len_body
+            FROM {q("search_docs")} d WHERE d.id = :doc_id AND c.id = :corpus_id
+            """  # noqa: S608 - our own names
+        ),
+        {"doc_id": doc_id, "corpus_id": corpus_id},
+    )
+
+
+async def delete_document(work: Work, doc_id: int) -> None:
+    """Take a document out of the index; its vectors go with it."""
+    await work.session.execute(delete(DocumentRow).where(DocumentRow.id == doc_id))
+
+
+async def delete_vectors(work: Work, doc_id: int, *, model_id: str | None = None) -> None:
+    """Drop a document's vectors: of one model, or of every model."""
+    statement = delete(VectorRow).where(VectorRow.doc_id == doc_id)
+    if model_id is not None:
+        statement = statement.where(VectorRow.model_id == model_id)
+    await work.session.execute(statement)
+
+
+async def put_vectors(
+    work: Work,
+    document: DocumentRow,
+    model_id: str,
+    entries: Sequence[Entry],
+    vectors: Vectors,
+) -> None:
+    """Record a document's vectors of one model in one statement."""
+    await work.session.execute(
+        text(
+            f"INSERT INTO {work.qualified('search_vectors')}"  # noqa: S608 - our own name
+            " (doc_id, model_id, slot, position, corpus_id, chunk_id, embedding)"
+            " SELECT :doc_id, :model_id, e.slot, e.position, :corpus_id, e.chunk_id,"
+            " CAST(e.embedding AS halfvec)"
+            " FROM unnest(CAST(:slots AS smallint[]), CAST(:positions AS int[]),"
+            " CAST(:chunk_ids AS bigint[]), CAST(:embeddings AS text[]))"
+            " AS e(slot, position, chunk_id, embedding)"
+        ),
+        {
+            "doc_id": document.id,
+            "model_id": model_id,
+            "corpus_id": document.corpus_id,
+            "slots": [int(entry.slot) for entry in entries],
+            "positions": [entry.position for entry in entries],
+            "chunk_ids": [entry.chunk_id for entry in entries],
+            "embeddings": [vector_literal(vector) for vector in vectors],
+        },
+    )
+
+
+# Looking after the index
+
+
+async def note_error(work: Work, doc_id: int, code: str | None) -> None:
+    """Remember why a document has no vectors; None when that is over."""
+    await work.session.execute(
+        update(DocumentRow).where(DocumentRow.id == doc_id).values(vectors_error=code)
+    )
+
+
+async def note_queued(work: Work, article_ids: Sequence[ArticleId]) -> None:
+    await work.session.execute(
+        update(DocumentRow)
+        .where(DocumentRow.workspace == work.workspace, DocumentRow.article_id.in_(article_ids))
+        .values(queued_at=work.now)
+    )
+
+
+def _has_vectors(model_id: str) -> ColumnElement[bool]:
+    return (
+        select(VectorRow.doc_id)
+        .where(VectorRow.doc_id == DocumentRow.id, VectorRow.model_id == model_id)
+        .exists()
+    )
+
+
+async def has_vectors(read: Read, doc_id: int, *, model_id: str) -> bool:
+    """Whether the document's vectors of this model are recorded."""
+    found = await read.session.scalar(
+        select(_has_vectors(model_id)).select_from(DocumentRow).where(DocumentRow.id == doc_id)
+    )
+    return bool(found)
+
+
+async def claim_pending(
+    work: Work, *, model_id: str, queued_before: datetime, limit: int
+) -> Sequence[Pending]:
+    """Documents without vectors of this model whose job seems lost; marks them as queued.
+
+    Looks at every workspace: the sweep serves all of them.
+    """
+    waiting = (
+        select(DocumentRow.id)
+        .where(~_has_vectors(model_id), DocumentRow.queued_at < queued_before)
+        .order_by(DocumentRow.queued_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = await work.session.execute(
+        update(DocumentRow)
+        .where(DocumentRow.id.in_(waiting))
+        .values(queued_at=work.now)
+        .returning(DocumentRow.workspace, DocumentRow.article_id)
+    )
+    return [Pending(workspace, ArticleId(article_id)) for workspace, article_id in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How far the index of a workspace is, for one model."""
+
+    n_documents: int
+    n_ready: int
+    n_failed: int
+    n_vectors: int
+    oldest_pending: datetime | None
+
+
+async def counts(read: Read, *, model_id: str) -> Counts:
+    ready = _has_vectors(model_id)
+    found = await read.session.execute(
+        select(
+            func.count(),
+            func.count().filter(ready),
+            func.count().filter(~ready, DocumentRow.vectors_error.is_not(None)),
+            func.min(DocumentRow.updated_at).filter(~ready),
+        ).where(DocumentRow.workspace == read.workspace)
+    )
+    n_documents, n_ready, n_failed, oldest = found.one()
+    n_vectors = await read.session.scalar(
+        select(func.count())
+        .select_from(VectorRow)
+        .join(CorpusRow, CorpusRow.id == VectorRow.corpus_id)
+        .where(CorpusRow.workspace == read.workspace, VectorRow.model_id == model_id)
+    )
+    return Counts(n_documents, n_ready, n_failed, n_vectors or 0, oldest)
+
+
+async def vector_index_exists(read: Read, model_id: str) -> bool:
+    """Whether Postgres has a usable index over the vectors of this model."""
+    found = await read.session.scalar(
+        text(
+            "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+            " JOIN pg_am a ON a.oid = c.relam"
+            " WHERE i.indrelid = CAST(:vectors AS regclass) AND i.indisvalid"
+            " AND a.amname = 'hnsw'"
+            " AND pg_get_expr(i.indpred, i.indrelid) LIKE :predicate"
+        ),
+        {
+            "vectors": read.qualified("search_vectors"),
+            "predicate": f"%'{model_id}'%",
+        },
+    )
+    return bool(found)
+
+
+async def errors(read: Read, *, limit: int) -> Sequence[tuple[ArticleId, str]]:
+    """Articles whose vectors could not be made, with the code of what went wrong."""
+    found = await read.session.execute(
+        select(DocumentRow.article_id, DocumentRow.vectors_error)
+        .where(DocumentRow.workspace == read.workspace, DocumentRow.vectors_error.is_not(None))
+        .order_by(DocumentRow.article_id)
+        .limit(limit)
+    )
+    return [(ArticleId(article_id), code or "") for article_id, code in found]
+
+
+async def indexed_articles(read: Read) -> Sequence[ArticleId]:
+    """Every article of the workspace that can be found."""
+    found = await read.session.scalars(
+        select(DocumentRow.article_id)
+        .where(DocumentRow.workspace == read.workspace)
+        .order_by(DocumentRow.article_id)
+    )
+    return [ArticleId(article_id) for article_id in found]
