@@ -10,8 +10,7 @@ from types import TracebackType
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cairnloop_engine.audit.facade import Audit
-from cairnloop_engine.conversations.facade import Conversations, ConversationsConfig
-from cairnloop_engine.conversations.ports import ContextProvider, NoContext
+from cairnloop_engine.conversations.facade import Conversations
 from cairnloop_engine.core.changes import ChangeFeed
 from cairnloop_engine.core.clock import Clock, SystemClock
 from cairnloop_engine.core.connections import Address
@@ -19,11 +18,13 @@ from cairnloop_engine.core.database import Database
 from cairnloop_engine.core.embedded import EmbeddedPostgres
 from cairnloop_engine.core.jobs import Enqueuer, Queues
 from cairnloop_engine.core.supervisor import Supervisor, WorkerPlan, WorkerReport
-from cairnloop_engine.hosts import load
+from cairnloop_engine.drafting.facade import Drafting
+from cairnloop_engine.knowledge.facade import Knowledge
 from cairnloop_engine.migrations import runner
 from cairnloop_engine.migrations.runner import MigrateReport
+from cairnloop_engine.retrieval.facade import Retrieval
 from cairnloop_engine.settings import Settings
-from cairnloop_engine.wiring import Wired, handlers, wire
+from cairnloop_engine.wiring import HostParts, Parts, choose, handlers, wire
 
 
 class Engine:
@@ -39,11 +40,11 @@ class Engine:
         settings: Settings,
         *,
         clock: Clock | None = None,
-        context_provider: ContextProvider | None = None,
+        host: HostParts | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self._context_provider = context_provider
+        self._parts = choose(settings, host or HostParts())
         self._embedded: EmbeddedPostgres | None = None
 
     async def __aenter__(self) -> Engine:
@@ -161,23 +162,19 @@ class Engine:
             enqueuer=enqueuer,
             clock=self.clock,
             schema=settings.schema_prefix,
-            handlers=handlers(),
+            handlers=handlers(self._parts),
         )
-        self.audit = Audit(self.db)
-        self.conversations = Conversations(
-            self.db,
-            ConversationsConfig(
-                max_message_length=settings.max_message_length,
-                default_hold=timedelta(seconds=settings.reply_hold),
-                reopen_window=timedelta(days=settings.reopen_window_days),
-                context_deadline=timedelta(seconds=settings.context_deadline),
-            ),
-            self._context_provider
-            or load(settings.context_provider, "ContextProvider", "context")
-            or NoContext(),
-        )
-        self._wired: Wired = wire(self.db)
+        self._open_facades(self._parts)
+        self._wired = wire(self.db, self._parts, ground=self.retrieval.evidence_for)
         enqueuer.know(self._wired.tasks)
+
+    def _open_facades(self, parts: Parts) -> None:
+        db = self.db
+        self.audit = Audit(db)
+        self.conversations = Conversations(db, parts.conversations, parts.context_provider)
+        self.knowledge = Knowledge(db, parts.knowledge)
+        self.retrieval = Retrieval(db, parts.embedding, parts.retrieval)
+        self.drafting = Drafting(db, parts.drafting)
 
     async def _migrate_embedded(self) -> None:
         if await self.schema_version() != runner.versions()[-1]:

@@ -6,9 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -100,6 +97,10 @@ def _check_server(connection: Connection) -> None:
 
 
 def _apply_ours(connection: Connection, schema: str) -> None:
+    # deferred: only a migration needs Alembic, and every command would pay for it
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(HERE).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -109,6 +110,9 @@ def _apply_ours(connection: Connection, schema: str) -> None:
 
 def _apply_queue(connection: Connection) -> None:
     """procrastinate's own schema, as its authors ship it, in ``public``."""
+    # deferred: only a migration needs it
+    from procrastinate.schema import SchemaManager
+
     there = connection.scalar(text("SELECT to_regclass('public.procrastinate_jobs')"))
     if there is not None:
         return
