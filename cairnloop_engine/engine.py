@@ -22,6 +22,8 @@ from cairnloop_engine.drafting.facade import Drafting
 from cairnloop_engine.knowledge.facade import Knowledge
 from cairnloop_engine.migrations import runner
 from cairnloop_engine.migrations.runner import MigrateReport
+from cairnloop_engine.operations.doctor import Site
+from cairnloop_engine.operations.facade import Operations
 from cairnloop_engine.retrieval.facade import Retrieval
 from cairnloop_engine.settings import Settings
 from cairnloop_engine.wiring import HostParts, Parts, choose, handlers, wire
@@ -175,6 +177,10 @@ class Engine:
         self.knowledge = Knowledge(db, parts.knowledge)
         self.retrieval = Retrieval(db, parts.embedding, parts.retrieval)
         self.drafting = Drafting(db, parts.drafting)
+        site = Site(
+            db, self.settings, self.clock, self.retrieval, runner.versions(), self.schema_version
+        )
+        self.operations = Operations(site, self.conversations)
 
     async def _migrate_embedded(self) -> None:
         if await self.schema_version() != runner.versions()[-1]:

@@ -26,8 +26,8 @@ from cairnloop_engine.core.errors import Misconfigured
 PREFIX = "CAIRNLOOP_"
 CONFIG_NAME = "cairnloop.toml"
 
-# Names under our prefix that are not settings: where the file is, and the test hook.
-_NOT_SETTINGS = frozenset({"CAIRNLOOP_CONFIG", "CAIRNLOOP_CRASH_AT"})
+# Names under our prefix that are not settings: where the file is, how to print, the test hook.
+_NOT_SETTINGS = frozenset({"CAIRNLOOP_CONFIG", "CAIRNLOOP_JSON", "CAIRNLOOP_CRASH_AT"})
 
 Names = Annotated[tuple[str, ...], NoDecode]
 

@@ -32,11 +32,12 @@ async def _migrated(desk: Desk) -> Answer:
 
 
 async def _compared(desk: Desk) -> Answer:
-    now, head = await desk.engine.schema_version(), desk.engine.schema_head
-    hint = "" if now == head else f" This release needs {head}: run `cairnloop migrate`."
+    schema = await desk.engine.operations.schema()
+    now, head = schema.current, schema.head
     said = f"The schema is at {now}." if now else "The database was never migrated."
+    hint = "" if schema.is_current else f" This release needs {head}: run `cairnloop migrate`."
     return Answer(
-        {"applied": [], "head": head, "before": now, "current": now == head},
+        {"applied": [], "head": head, "before": now, "current": schema.is_current},
         [said + hint],
-        ok=now == head,
+        ok=schema.is_current,
     )

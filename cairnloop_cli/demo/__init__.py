@@ -1,0 +1,1 @@
+"""Starts and stops the processes of the demo, and walks through its stages."""

@@ -1,0 +1,1 @@
+"""Operations: what the people who run a site look at, in words, numbers and over HTTP."""
