@@ -45,11 +45,13 @@ WITH corpus AS MATERIALIZED (
     + :body_weight * p.tf_body / (1 - :body_b + :body_b * p.len_body / c.mean_body) AS tf) f
   GROUP BY p.doc_id
 ), by_word AS MATERIALIZED (
-  SELECT doc_id, row_number() OVER (ORDER BY share DESC, doc_id) AS keyword_rank
+  SELECT doc_id, share, row_number() OVER (ORDER BY share DESC, doc_id) AS keyword_rank
   FROM words ORDER BY share DESC, doc_id LIMIT :keyword_candidates
 )"""
 
 # The nearest vectors of one model; several of them may belong to one document, the best counts.
+# The arms meet in a FULL JOIN, which Postgres can only hash: a nested loop, which a guess of one
+# row invites, would compare every candidate with every document that shares a word.
 _VECTORS = """, question AS MATERIALIZED (
   SELECT CAST(:vector AS halfvec({dim})) AS unit
 ), near AS MATERIALIZED (
@@ -62,23 +64,29 @@ _VECTORS = """, question AS MATERIALIZED (
   SELECT doc_id, 1 - min(distance) AS cosine,
     row_number() OVER (ORDER BY min(distance), doc_id) AS vector_rank
   FROM near GROUP BY doc_id
-), scored AS (
-  SELECT doc_id, coalesce(v.cosine, exact.cosine) AS cosine, coalesce(w.share, 0) AS share,
-    w.lexemes, v.vector_rank, k.keyword_rank
+), candidates AS MATERIALIZED (
+  SELECT doc_id, v.cosine, v.vector_rank, coalesce(w.share, 0) AS share, w.lexemes
   FROM by_vector v
-  FULL JOIN by_word k USING (doc_id)
-  LEFT JOIN words w USING (doc_id)
+  FULL JOIN words w USING (doc_id)
+  WHERE v.doc_id IS NOT NULL
+    OR (w.share >= (SELECT min(share) FROM by_word)
+      AND w.doc_id = ANY (CAST((SELECT array_agg(doc_id) FROM by_word) AS bigint[])))
+), scored AS (
+  SELECT c.doc_id, coalesce(c.cosine, exact.cosine) AS cosine, c.share, c.lexemes, c.vector_rank,
+    k.keyword_rank
+  FROM candidates c
+  LEFT JOIN by_word k USING (doc_id)
   LEFT JOIN LATERAL (
     SELECT 1 - min(x.embedding::halfvec({dim}) <=> (SELECT unit FROM question)) AS cosine
     FROM {search_vectors} x
-    WHERE v.cosine IS NULL AND x.doc_id = k.doc_id AND x.model_id = '{model_id}'
+    WHERE c.cosine IS NULL AND x.doc_id = c.doc_id AND x.model_id = '{model_id}'
   ) exact ON true
 )"""
 
 _NO_VECTORS = """, scored AS (
-  SELECT doc_id, NULL::float8 AS cosine, w.share, w.lexemes, NULL::bigint AS vector_rank,
-    k.keyword_rank
-  FROM by_word k JOIN words w USING (doc_id)
+  SELECT doc_id, NULL::float8 AS cosine, share, lexemes, NULL::bigint AS vector_rank,
+    NULL::bigint AS keyword_rank
+  FROM words
 )"""
 
 # The winners with what explains them: the cosine of each slot, and the passage to show.
