@@ -1,0 +1,426 @@
+"""The console application: what lives as long as the console runs, and the way in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from textual import events, on
+from textual.app import App
+from textual.filter import LineFilter
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+
+from cairnloop_engine import Engine, Settings
+from cairnloop_engine.core.changes import Change, FeedState
+from cairnloop_engine.core.clock import Clock, SystemClock
+from cairnloop_engine.core.ids import ConversationId
+from cairnloop_tui.asking import (
+    READ_WITHIN_S,
+    Answered,
+    Ask,
+    Call,
+    Failed,
+    Reads,
+    Troubled,
+    is_gone,
+    make_call,
+)
+from cairnloop_tui.commands.catalogue import all_commands
+from cairnloop_tui.commands.context import Context
+from cairnloop_tui.commands.registry import EVERYWHERE, Command, CommandTable
+from cairnloop_tui.commands.undo import UndoLog
+from cairnloop_tui.conversation.screen import ConversationScreen
+from cairnloop_tui.crash import show_crash
+from cairnloop_tui.frame import AnyScreen, ConsoleScreen
+from cairnloop_tui.home.screen import HomeScreen
+from cairnloop_tui.hostile import NoControl
+from cairnloop_tui.inbox.screen import InboxScreen
+from cairnloop_tui.keeping import kept_file
+from cairnloop_tui.keys.desk import KeyDesk
+from cairnloop_tui.keys.guard import Guard
+from cairnloop_tui.keys.keymap import Keymap, shown_keys
+from cairnloop_tui.live import RESYNC, Follower, Freshness
+from cairnloop_tui.notices import Notice, Notices
+from cairnloop_tui.preferences import Preferences
+from cairnloop_tui.session import EngineSource, Session
+from cairnloop_tui.theme import glyphs as glyph_sets
+from cairnloop_tui.theme import themes
+from cairnloop_tui.theme.tokens import Tone
+from cairnloop_tui.unsent import UnsentTexts
+from cairnloop_tui.widgets.chrome import FooterKey
+
+T = TypeVar("T")
+
+NOTICE_LASTS_S = 8.0
+# A burst of changes becomes one reload.
+COALESCE_S = 0.1
+LOOK_EVERY_S = 1.0
+TIMES_AGE_S = 30.0
+
+
+class ConsoleApp(App[int], inherit_bindings=False):
+    """Holds session, commands, notices and the live feed; screens and commands do the rest."""
+
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "Cairnloop"
+    SCREENS = {"home": HomeScreen, "inbox": InboxScreen}
+    PAUSE_GC_ON_SCROLL = True
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        state_folder: Path | None = None,
+        clock: Clock | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        ascii_only: bool = False,
+        no_color: bool = False,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.clock = clock or SystemClock()
+        self.ascii_only = ascii_only
+        self.glyphs = glyph_sets.ASCII if ascii_only else glyph_sets.UNICODE
+        self.commands = CommandTable(all_commands())
+        self.guard = Guard(monotonic)
+        self.desk = KeyDesk(self, Keymap(self.commands, EVERYWHERE), self.guard)
+        self.notices = Notices()
+        self.undo_log = UndoLog()
+        self.follower = Follower(session)
+        self.freshness = Freshness()
+        self.no_color = no_color
+        owners = (session.operator or "nobody", session.workspace)
+        self.unsent = UnsentTexts(kept_file(state_folder, "unsent", *owners))
+        self.preferences = Preferences(kept_file(state_folder, "preferences", owners[0]))
+        self._last_line = (NoControl(), *((glyph_sets.AsciiOnly(),) if ascii_only else ()))
+        self._reads = Reads()
+        self._waiting_changes: set[Change] = set()
+        self._take_theme()
+
+    def _take_theme(self) -> None:
+        """Before anything is drawn: every style refers to a colour of a theme."""
+        for theme in themes.themes():
+            self.register_theme(theme)
+        self.theme = themes.first_theme(
+            self.preferences.theme,
+            no_color=self.no_color,
+            few_colors=self.console.color_system == "standard",
+        )
+
+    # Start and stop
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self.get_screen("home")
+
+    def on_mount(self) -> None:
+        self.run_worker(self._hold_open(), group="engine", exit_on_error=False)
+        self.run_worker(self.follower.follow(self._heard), group="live", exit_on_error=False)
+        self.set_interval(LOOK_EVERY_S, self._look_at_feed)
+        self.set_interval(TIMES_AGE_S, self._times_age)
+
+    async def _hold_open(self) -> None:
+        try:
+            await self.session.hold_open()
+        except Exception as error:
+            # The console cannot work without an engine; the way in says why.
+            self.start_error = error
+            self.exit(return_code=getattr(error, "exit_code", 70))
+
+    start_error: Exception | None = None
+
+    def leave(self) -> None:
+        """Close the console; whoever asks has made sure that nothing is lost."""
+        self.session.close()
+        self.exit(return_code=0)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self._last_line]
+
+    def _fatal_error(self) -> None:
+        """A bug that nothing caught: leave without locals, which hold message bodies."""
+        show_crash(self)
+
+    # Commands and keys
+
+    @property
+    def console_screen(self) -> AnyScreen | None:
+        return self.screen if isinstance(self.screen, ConsoleScreen) else None
+
+    def on_key(self, event: events.Key) -> None:
+        if self.desk.take(event):
+            event.stop()
+            event.prevent_default()
+
+    def call(
+        self, command_id: str, count: int | None = None, *, guard: Guard | None = None
+    ) -> None:
+        """Run a command, or say why it cannot run now."""
+        screen = self.console_screen
+        if screen is None:
+            return
+        command = self.commands[command_id]
+        ctx = Context(self, screen, count)
+        if self.notices.settle():
+            screen.refresh_chrome()
+        reason = self.reason_against(command, ctx)
+        if reason is None and command.arm is not None and guard is not None:
+            reason = guard.why_not()
+        if reason is not None:
+            self.warn(reason)
+        elif command.arm is not None:
+            screen.arm(command.arm(ctx))
+        elif command.run is not None:
+            command.run(ctx)
+            screen.refresh_chrome()
+
+    def reason_against(self, command: Command, ctx: Context) -> str | None:
+        """Why a command cannot act now, or None when it can."""
+        if command.writes and (read_only := self.session.read_only_reason):
+            return read_only
+        return command.why_not(ctx)
+
+    def footer_keys(self, screen: AnyScreen) -> Sequence[FooterKey]:
+        """The commands that can act now and have a place in the footer."""
+        ctx = Context(self, screen)
+        typing = screen.typing()
+        return [
+            FooterKey(shown_keys(self._footer_key(command, typing)), command.label)
+            for command in self.commands.in_scope(screen.scope)
+            if command.label is not None
+            and command.keys
+            and (not typing or command.acts_in_text(screen.scope))
+            and self.reason_against(command, ctx) is None
+        ]
+
+    def _footer_key(self, command: Command, typing: bool) -> str:
+        if not typing:
+            return command.keys[0]
+        return next((key for key in command.keys if len(key) > 1), command.keys[0])
+
+    # Where to
+
+    def go_home(self) -> None:
+        """Close everything that stands over the home screen."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def open_inbox(self, tab: str | None = None) -> None:
+        """Show the inbox, on one of its tabs."""
+        inbox = cast(InboxScreen, self.get_screen("inbox"))
+        if inbox in self.screen_stack:
+            while self.screen is not inbox:
+                self.pop_screen()
+        else:
+            self.go_home()
+            self.push_screen(inbox)
+        if tab is not None and tab != inbox.tab:
+            inbox.show_tab(tab)
+
+    def open_conversation(self, conversation_id: ConversationId) -> None:
+        """Show a conversation over whatever is shown, or in place of another one."""
+        if isinstance(self.screen, ConversationScreen):
+            self.screen.go_to(conversation_id)
+        else:
+            self.push_screen(ConversationScreen(conversation_id))
+
+    # Words to the operator
+
+    def say(self, text: str, tone: Tone = Tone.INFO, *, lasting: bool = False) -> None:
+        """Put a sentence on the status line and into the log (F2)."""
+        notice = Notice(text, tone, self.clock.now(), lasting)
+        self.notices.say(notice)
+        if not lasting:
+            self.set_timer(NOTICE_LASTS_S, lambda: self._fade(notice))
+        self._refresh_chrome()
+
+    def warn(self, text: str) -> None:
+        self.say(text, Tone.WARNING)
+
+    def _fade(self, notice: Notice) -> None:
+        if self.notices.fade(notice):
+            self._refresh_chrome()
+
+    def _refresh_chrome(self) -> None:
+        screen = self.console_screen
+        if screen is not None:
+            screen.refresh_chrome()
+
+    def banner(self) -> tuple[str, Tone] | None:
+        """The state that every screen must show."""
+        if self.freshness.is_away:
+            return (
+                "Database unreachable, retrying. What you see is stale; what you type is kept.",
+                Tone.DANGER,
+            )
+        if (problem := self.unsent.problem) is not None:
+            return (problem, Tone.WARNING)
+        reason = self.session.read_only_reason
+        return None if reason is None else (reason, Tone.WARNING)
+
+    def who(self) -> str:
+        return f"{self.session.operator or 'nobody'} {self.glyphs.dot} {self.session.workspace}"
+
+    # Calls of the engine
+
+    def ask(
+        self,
+        asker: MessagePump,
+        ask: Ask[T],
+        then: Callable[[T], None],
+        *,
+        doing: str,
+        group: str,
+        failed: Failed | None = None,
+    ) -> None:
+        """Read something; of several in one group only the newest answer counts."""
+        call = Call(asker, ask, then, doing, failed, within_s=READ_WITHIN_S)
+        if self._reads.take(group, call):
+            self.run_worker(
+                self._reads.run(self.session, group, call), group="read", exit_on_error=False
+            )
+
+    def act(
+        self,
+        asker: MessagePump,
+        ask: Ask[T],
+        then: Callable[[T], None],
+        *,
+        doing: str,
+        failed: Failed | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """Change something; every call is made, none is dropped."""
+        call = Call(asker, ask, then, doing, failed, quiet)
+        self.run_worker(
+            make_call(self.session, call, still_wanted=lambda: True),
+            group="act",
+            exit_on_error=False,
+        )
+
+    @on(Answered)
+    def _deliver(self, message: Answered) -> None:
+        self._reachable()
+        if not is_gone(message.asker):
+            message.deliver()
+
+    @on(Troubled)
+    def _explain(self, message: Troubled) -> None:
+        trouble = message.trouble
+        if trouble.database_away:
+            self._unreachable()
+        elif not message.quiet:
+            self.say(trouble.text, trouble.tone, lasting=trouble.lasting)
+        if is_gone(message.asker):
+            return
+        if message.deliver is not None:
+            message.deliver()
+        if trouble.reload and isinstance(message.asker, ConsoleScreen):
+            message.asker.reload()
+
+    # Freshness
+
+    def _unreachable(self) -> None:
+        if not self.freshness.is_away:
+            self.freshness = Freshness(self.follower.state, self.clock.now(), opening=False)
+            self._refresh_chrome()
+
+    def _reachable(self) -> None:
+        was_away, was_opening = self.freshness.is_away, self.freshness.opening
+        if not (was_away or was_opening):
+            return
+        self.freshness = Freshness(self.follower.state, None, opening=False)
+        if was_away:
+            self.say("The database is back.", Tone.SUCCESS)
+            self._heard(Change(self.session.workspace, RESYNC, 0))
+        self._refresh_chrome()
+
+    def _look_at_feed(self) -> None:
+        """Show the feed's state; while the database is away, try whether it is back."""
+        if self.freshness.is_away:
+            self.ask(self, _probe, lambda answer: None, doing="reconnecting", group="probe")
+        elif not self.freshness.opening and self.follower.state != self.freshness.state:
+            self.freshness = Freshness(self.follower.state, None, opening=False)
+            self._refresh_chrome()
+            if self.follower.state is FeedState.OFFLINE:
+                self.ask(
+                    self, _probe, lambda answer: None, doing="following changes", group="probe"
+                )
+
+    def _times_age(self) -> None:
+        screen = self.console_screen
+        if screen is not None:
+            screen.minute_passed()
+
+    def _heard(self, change: Change) -> None:
+        """Called by the live worker: collect, and pass on what a burst brought in one go."""
+        if not self._waiting_changes:
+            self.set_timer(COALESCE_S, self._pass_on)
+        self._waiting_changes.add(change)
+
+    def _pass_on(self) -> None:
+        changes, self._waiting_changes = frozenset(self._waiting_changes), set()
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                screen.data_changed(changes)
+
+
+async def _probe(engine: Engine, caller: Any) -> object:
+    return await engine.conversations.counts(caller)
+
+
+def console_for(
+    source: EngineSource,
+    settings: Settings,
+    *,
+    operator: str | None,
+    workspace: str,
+    read_only: bool = False,
+    ascii_only: bool = False,
+    no_color: bool = False,
+) -> ConsoleApp:
+    """A console over any source of engines."""
+    session = Session(
+        source,
+        operator=operator,
+        workspace=workspace,
+        read_only=read_only,
+        hold_s=settings.console_reply_hold,
+    )
+    return ConsoleApp(
+        session,
+        state_folder=settings.home_dir / "console",
+        ascii_only=ascii_only,
+        no_color=no_color,
+    )
+
+
+def run_console(
+    settings: Settings,
+    *,
+    operator: str | None = None,
+    workspace: str | None = None,
+    read_only: bool = False,
+    ascii: bool = False,  # noqa: A002 - the word of the command line
+    no_color: bool = False,
+) -> int:
+    """Run the console until the operator leaves it; the exit code of the process.
+
+    Raises:
+        CairnloopError: why the engine could not be opened.
+    """
+    app = console_for(
+        lambda: Engine(settings),
+        settings,
+        operator=operator or settings.operator,
+        workspace=workspace or settings.workspace,
+        read_only=read_only,
+        ascii_only=ascii,
+        no_color=no_color,
+    )
+    app.run()
+    if app.start_error is not None:
+        raise app.start_error
+    return app.return_code or 0

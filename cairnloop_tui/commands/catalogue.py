@@ -1,0 +1,32 @@
+"""All commands, in the order in which footer and help list them."""
+
+from __future__ import annotations
+
+from cairnloop_tui.commands import (
+    anywhere,
+    drafts,
+    lifecycle,
+    marking,
+    motions,
+    queue,
+    searching,
+    undoing,
+    walking,
+    writing,
+)
+from cairnloop_tui.commands.registry import Command
+
+
+def all_commands() -> tuple[Command, ...]:
+    return (
+        *drafts.commands(),
+        *writing.commands(),
+        *searching.commands(),
+        *queue.commands(),
+        *lifecycle.commands(),
+        *walking.commands(),
+        *undoing.commands(),
+        *marking.commands(),
+        *anywhere.commands(),
+        *motions.commands(),
+    )

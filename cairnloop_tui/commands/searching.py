@@ -1,0 +1,65 @@
+"""Commands of the search palette."""
+
+from __future__ import annotations
+
+from cairnloop_tui.commands.context import Context
+from cairnloop_tui.commands.registry import SEARCH, Command
+from cairnloop_tui.search.screen import Search
+
+GROUP = "Result"
+SCOPE = frozenset({SEARCH})
+
+
+def _nothing(ctx: Context) -> str | None:
+    return None if ctx.on(Search).current() is not None else "No result is selected."
+
+
+def _cannot_cite(ctx: Context) -> str | None:
+    if ctx.on(Search).cite is None:
+        return "Open a conversation first; the citation goes into its reply."
+    return _nothing(ctx)
+
+
+def _copy(ctx: Context) -> None:
+    hit = ctx.on(Search).current()
+    if hit is not None:
+        reference = f"article {hit.article_id}" if hit.article_id else hit.title
+        ctx.app.copy_to_clipboard(reference)
+        ctx.app.say(f"Copied {reference}.")
+
+
+def commands() -> tuple[Command, ...]:
+    return (
+        Command(
+            "search.cite",
+            "Insert as a citation",
+            GROUP,
+            "Puts a marker into the reply; the engine stores what it points at.",
+            keys=("i",),
+            scope=SCOPE,
+            why_not=_cannot_cite,
+            label="insert",
+            run=lambda ctx: ctx.on(Search).insert_citation(),
+        ),
+        Command(
+            "search.open",
+            "Open the source",
+            GROUP,
+            "The whole article.",
+            keys=("o",),
+            scope=SCOPE,
+            why_not=_nothing,
+            label="open",
+            run=lambda ctx: ctx.on(Search).open_focused(),
+        ),
+        Command(
+            "search.copy",
+            "Copy the reference",
+            GROUP,
+            "To the clipboard of your terminal.",
+            keys=("y",),
+            scope=SCOPE,
+            why_not=_nothing,
+            run=_copy,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""One conversation: what to tell this customer, and is it done?"""

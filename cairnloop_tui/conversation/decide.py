@@ -1,0 +1,153 @@
+"""How the next decision about a conversation reads; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cairnloop_engine.conversations.model import State
+from cairnloop_engine.conversations.reads import InboxRow
+from cairnloop_engine.drafting.reads import DraftView, EvidenceView
+from cairnloop_tui.labels import (
+    draft_type_label,
+    grounding_label,
+    reason_words,
+    trust_label,
+)
+from cairnloop_tui.text import (
+    Block,
+    Line,
+    Para,
+    Piece,
+    ago_words,
+    counted,
+    cut_line,
+    many_lines,
+    muted,
+    one_line,
+    strong,
+    text_paras,
+)
+from cairnloop_tui.theme.glyphs import Glyphs
+from cairnloop_tui.theme.tokens import Tone
+
+EXCERPT = 180
+
+
+def decision_blocks(
+    row: InboxRow, draft: DraftView | None, *, now: datetime, glyphs: Glyphs
+) -> tuple[Block, ...]:
+    """The oldest thing that nobody has decided yet, with all that the decision needs."""
+    if draft is None:
+        return (Block((Para((strong(" Next decision"),)), *_without_draft(row, now, glyphs))),)
+    label = draft_type_label(str(draft.proposal_type))
+    head = [
+        Para((strong(f" {glyphs.of(label.tone)} {label.words}", label.tone),)),
+        Para((*grounding_line(draft, glyphs),), hang=3),
+    ]
+    if draft.stale:
+        head.append(_stale(glyphs))
+    head.append(Para((muted(f" {one_line(draft.operator_summary)}"),), hang=1))
+    blocks = [Block((*head, Para()))]
+    if draft.customer_reply:
+        gutter = (Piece(f" {glyphs.bar} ", label.tone),)
+        words = text_paras(many_lines(draft_text(draft)), gutter=gutter)
+        blocks.append(Block((*words, Para())))
+    blocks.append(Block(_evidence_paras(draft.evidence, glyphs)))
+    return tuple(blocks)
+
+
+def draft_text(draft: DraftView) -> str:
+    """What approving would send as it stands."""
+    return draft.customer_reply or ""
+
+
+def grounding_line(draft: DraftView, glyphs: Glyphs) -> Line:
+    label = grounding_label(str(draft.grounding.status))
+    reason = reason_words(str(draft.grounding.reason))
+    return (Piece(f" {glyphs.of(label.tone)} {label.words}: ", label.tone), muted(reason))
+
+
+def _stale(glyphs: Glyphs) -> Para:
+    words = "The customer wrote again after this was drafted. Read that first."
+    return Para((Piece(f" {glyphs.warning} {words}", Tone.WARNING, bold=True),), hang=3)
+
+
+def _evidence_paras(evidence: Sequence[EvidenceView], glyphs: Glyphs) -> tuple[Para, ...]:
+    if not evidence:
+        return (Para((Piece(f" {glyphs.warning} No evidence was captured.", Tone.WARNING),)),)
+    paras = [Para((strong(f" {counted(len(evidence), 'source')}"), muted("  o opens them")))]
+    for item in evidence:
+        trust = trust_label(str(item.trust))
+        paras.append(
+            Para(
+                (
+                    Piece(f" [{item.number}] {glyphs.of(trust.tone)} ", trust.tone),
+                    Piece(one_line(item.title, 120)),
+                ),
+                hang=7,
+            )
+        )
+    return tuple(paras)
+
+
+def _without_draft(row: InboxRow, now: datetime, glyphs: Glyphs) -> tuple[Para, ...]:
+    match row.state:
+        case State.NEW | State.OPEN:
+            said = "The customer waits. No draft is ready."
+            then = "c writes a reply, Ctrl+F searches knowledge."
+        case State.AWAITING_CUSTOMER:
+            said = f"Answered {ago_words(row.last_message_at, now)}."
+            then = "R resolves when this is handled."
+        case State.RESOLVED:
+            by = one_line(row.resolved_by) or "somebody"
+            said = f"Resolved by {by}."
+            then = "} goes to the next conversation that needs you."
+        case State.ARCHIVED:
+            said = "Put away."
+            then = "} goes to the next conversation that needs you."
+    return (
+        Para((Piece(f" {said}"),), hang=1),
+        Para((muted(f" {then}"),), hang=1),
+    )
+
+
+def decision_line(
+    row: InboxRow, draft: DraftView | None, width: int, now: datetime, glyphs: Glyphs
+) -> Line:
+    """The same in one line, for when the thread has the whole width."""
+    if draft is not None:
+        label = draft_type_label(str(draft.proposal_type))
+        stale = Piece(f"  {glyphs.warning} thread changed", Tone.WARNING)
+        words = (
+            strong(f" {glyphs.of(label.tone)} {label.words} waits", label.tone),
+            *((stale,) if draft.stale else ()),
+            muted(f"  {counted(len(draft.evidence), 'source')}  "),
+            strong("a", Tone.PRIMARY),
+            muted(" shows what would be sent"),
+        )
+        return cut_line(words, width)
+    said, then = _without_draft(row, now, glyphs)
+    return cut_line((*said.pieces, muted(" "), *then.pieces), width)
+
+
+def evidence_blocks(evidence: Sequence[EvidenceView], glyphs: Glyphs) -> tuple[Block, ...]:
+    """Every passage that a draft rests on, in full."""
+    blocks = []
+    for item in evidence:
+        trust = trust_label(str(item.trust))
+        where = f" {glyphs.path} {one_line(item.heading, 120)}" if item.heading else ""
+        blocks.append(
+            Block(
+                (
+                    Para((strong(f"[{item.number}] {one_line(item.title, 200)}"), muted(where))),
+                    Para(trust.chip(glyphs)),
+                    *text_paras(
+                        many_lines(item.content), gutter=(Piece(f"{glyphs.bar} ", trust.tone),)
+                    ),
+                    Para(),
+                ),
+                key=item.number,
+            )
+        )
+    return tuple(blocks)

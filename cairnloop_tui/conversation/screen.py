@@ -1,0 +1,488 @@
+"""The conversation screen: thread, decision, customer, composer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from textual import events, on
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+
+from cairnloop_engine import Caller, Engine
+from cairnloop_engine.conversations.model import Activity
+from cairnloop_engine.conversations.reads import ContextView, InboxRow, MessageView, Thread
+from cairnloop_engine.core.changes import Change
+from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.drafting.reads import DraftView
+from cairnloop_engine.retrieval.model import Hit
+from cairnloop_tui.commands.registry import CONVERSATION
+from cairnloop_tui.conversation import cards, decide
+from cairnloop_tui.conversation.composer import Composer
+from cairnloop_tui.frame import ConsoleScreen
+from cairnloop_tui.lists.block_view import BlockView
+from cairnloop_tui.lists.movable import Movable
+from cairnloop_tui.live import concerns
+from cairnloop_tui.reader.screen import Reader
+from cairnloop_tui.text import Block, Line, many_lines, muted, text_paras
+from cairnloop_tui.trouble import Trouble
+from cairnloop_tui.unsent import Kind, Unsent
+from cairnloop_tui.widgets.line_box import LineBox
+from cairnloop_tui.widgets.tab_strip import Tab, tab_line
+
+THREAD_KINDS = frozenset({"conversation", "presence"})
+DRAFT_KINDS = frozenset({"draft"})
+PRESENCE_EVERY_S = 15.0
+KEEP_AFTER_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Everything the screen shows of one conversation."""
+
+    thread: Thread
+    draft: DraftView | None
+
+    @property
+    def row(self) -> InboxRow:
+        return self.thread.conversation
+
+
+class ConversationScreen(ConsoleScreen[None]):
+    """What to tell this customer, is any draft safe, is it done?"""
+
+    scope = CONVERSATION
+
+    DEFAULT_CSS = """
+    ConversationScreen #head { height: 2; background: $c-surface; }
+    ConversationScreen #pane-tabs { height: 1; display: none; background: $c-sunken; }
+    ConversationScreen.-narrow #pane-tabs { display: block; }
+    ConversationScreen #panes { height: 1fr; }
+    ConversationScreen #left { width: 1fr; }
+    ConversationScreen #thread { padding: 0; }
+    ConversationScreen #decision { display: none; height: 1; background: $c-surface; }
+    ConversationScreen.-narrow #decision { display: block; }
+    ConversationScreen #rail { width: 44; border-left: solid $c-border; }
+    ConversationScreen.-wide #rail { width: 52; }
+    ConversationScreen #decide { height: auto; max-height: 70%; }
+    ConversationScreen #context { height: 1fr; border-top: solid $c-border; }
+    ConversationScreen.-no-context #context { display: none; }
+    ConversationScreen.-narrow #rail { display: none; width: 1fr; border: none; }
+    ConversationScreen.-narrow.-at-decide #rail, ConversationScreen.-narrow.-at-context #rail {
+        display: block;
+    }
+    ConversationScreen.-narrow.-at-decide #left, ConversationScreen.-narrow.-at-context #left {
+        display: none;
+    }
+    ConversationScreen.-narrow.-at-decide #decide { height: 1fr; max-height: 100%; }
+    ConversationScreen.-narrow.-at-decide #context { display: none; }
+    ConversationScreen.-narrow.-at-context #decide { display: none; }
+    ConversationScreen.-narrow.-at-context #context { display: block; border: none; }
+    """
+
+    def __init__(self, conversation_id: ConversationId) -> None:
+        super().__init__()
+        self.conversation_id = conversation_id
+        self.work: Work | None = None
+        self.context: ContextView | None = None
+        self.sending = False
+        self.missing = False
+        self._older: tuple[MessageView, ...] = ()
+        self._older_cursor: str | None = None
+        self._reading_older = False
+        self._told: Activity | None = None
+        self._tick: Timer | None = None
+        self._keep_run = 0
+        self._last_typed = Unsent("")
+        self._writing_since: int | None = None
+
+    def body(self) -> Iterable[Widget]:
+        yield LineBox(self._head, id="head")
+        yield LineBox(self._pane_tabs, id="pane-tabs")
+        yield Horizontal(
+            Vertical(
+                BlockView(glyphs=self.glyphs, follow=True, id="thread"),
+                LineBox(self._decision, id="decision"),
+                Composer(self.glyphs),
+                id="left",
+            ),
+            Vertical(
+                BlockView(glyphs=self.glyphs, id="decide"),
+                BlockView(glyphs=self.glyphs, id="context"),
+                id="rail",
+            ),
+            id="panes",
+        )
+
+    def on_mount(self) -> None:
+        self._tick = self.set_interval(1.0, self._second_passed, pause=True)
+        self.set_interval(PRESENCE_EVERY_S, self._beat)
+        self.thread.focus()
+        self._take_up()
+
+    def on_unmount(self) -> None:
+        self._leave()
+
+    # Parts
+
+    @property
+    def thread(self) -> BlockView:
+        return self.query_one("#thread", BlockView)
+
+    @property
+    def decide(self) -> BlockView:
+        return self.query_one("#decide", BlockView)
+
+    @property
+    def customer(self) -> BlockView:
+        return self.query_one("#context", BlockView)
+
+    @property
+    def composer(self) -> Composer:
+        return self.query_one(Composer)
+
+    @property
+    def row(self) -> InboxRow | None:
+        return self.work.row if self.work else None
+
+    @property
+    def draft(self) -> DraftView | None:
+        return self.work.draft if self.work else None
+
+    # Frame
+
+    def crumbs(self) -> Sequence[str]:
+        return ("Inbox", f"#{self.conversation_id}")
+
+    def moves(self) -> Movable | None:
+        for pane in (self.decide, self.customer):
+            if pane.has_focus:
+                return pane
+        return self.thread
+
+    def panes(self) -> Sequence[Widget]:
+        composer = (self.composer.area,) if self.composer.display else ()
+        return (self.decide, self.thread, *composer, self.customer)
+
+    def next_pane(self, step: int) -> None:
+        """In a narrow window the panes stand behind each other, so hidden ones count too."""
+        if not self.has_class("-narrow"):
+            super().next_pane(step)
+            return
+        panes = self.panes()
+        here = [number for number, pane in enumerate(panes) if pane.has_focus]
+        self.focus_pane(panes[(here[0] + step) % len(panes) if here else 0])
+
+    def focus_pane(self, pane: Widget) -> None:
+        self.set_class(pane is self.decide, "-at-decide")
+        self.set_class(pane is self.customer, "-at-context")
+        self.query_one("#pane-tabs", LineBox).redraw()
+        # A pane that was hidden can take the focus only once it is laid out again.
+        self.call_after_refresh(pane.focus, scroll_visible=False)
+
+    def step_back(self) -> bool:
+        """From the composer or a side pane back to the thread; then leave."""
+        if self.thread.has_focus:
+            return False
+        self.focus_pane(self.thread)
+        return True
+
+    def open_focused(self) -> None:
+        """The whole of the message under the cursor."""
+        message = self.message_under_cursor()
+        if message is None or not self.thread.has_focus:
+            return
+        words = text_paras(many_lines(message.content, 1_000_000))
+        self.app.push_screen(Reader(f"Message {message.id}", (Block(words),)))
+
+    def message_under_cursor(self) -> MessageView | None:
+        key = self.thread.cursor_key
+        return next((m for m in self.messages() if m.id == key), None)
+
+    # Reading
+
+    def _take_up(self) -> None:
+        """Begin with the conversation that ``conversation_id`` names now."""
+        unsent = self.console.unsent.of(self.conversation_id)
+        self._last_typed = unsent or Unsent("")
+        self.composer.fill(unsent)
+        if unsent is not None:
+            self.console.say("Your unsent text from before is in the composer.")
+        self._tell_presence()
+        self.reload()
+        self.console.ask(
+            self,
+            lambda engine, caller: engine.conversations.customer_context(
+                caller, self.conversation_id
+            ),
+            self._show_context,
+            doing="reading the customer's context",
+            group="context",
+        )
+
+    def go_to(self, conversation_id: ConversationId) -> None:
+        """Show another conversation in this screen; what was typed here stays kept."""
+        self._leave()
+        self.conversation_id = conversation_id
+        self.work, self.context, self.missing = None, None, False
+        self._older, self._older_cursor = (), None
+        self._told, self._writing_since = None, None
+        self.thread.cursor_key = None
+        self.disarm()
+        self.console.guard.opened()
+        self.thread.show(())
+        self._take_up()
+        self.refresh_chrome()
+
+    def reload(self) -> None:
+        conversation_id = self.conversation_id
+
+        async def read(engine: Engine, caller: Caller) -> Work:
+            thread = await engine.conversations.thread(caller, conversation_id)
+            return Work(thread, await engine.drafting.pending_for(caller, conversation_id))
+
+        self.console.ask(
+            self,
+            read,
+            self._show,
+            doing="reading the conversation",
+            group="thread",
+            failed=self._could_not_read,
+        )
+
+    def load_older(self) -> None:
+        cursor = self._older_cursor
+        if cursor is None or self._reading_older:
+            return
+        self._reading_older = True
+        self.console.ask(
+            self,
+            lambda engine, caller: engine.conversations.thread(
+                caller, self.conversation_id, before=cursor
+            ),
+            self._show_older,
+            doing="reading earlier messages",
+            group="older",
+            failed=lambda trouble, error: self._older_failed(),
+        )
+
+    def data_changed(self, changes: frozenset[Change]) -> None:
+        draft_id = int(self.draft.id) if self.draft else 0
+        if concerns(changes, THREAD_KINDS, self.conversation_id) or concerns(
+            changes, DRAFT_KINDS, draft_id
+        ):
+            self.reload()
+
+    def minute_passed(self) -> None:
+        self._draw()
+
+    def messages(self) -> tuple[MessageView, ...]:
+        """What is loaded, oldest first."""
+        return (*self._older, *self.work.thread.messages) if self.work else ()
+
+    def _show(self, work: Work) -> None:
+        if work.row.id != self.conversation_id:
+            return
+        first_look = self.work is None
+        if first_look:
+            self._older_cursor = work.thread.older
+        self._keep_contiguous(work.thread)
+        self.work = work
+        self.composer.recipient = cards.customer_of(work.row)
+        self._draw()
+        self.check_armed()
+        beside = not self.has_class("-narrow") and not self.typing()
+        if first_look and work.draft is not None and beside:
+            self.focus_pane(self.decide)
+
+    def _keep_contiguous(self, thread: Thread) -> None:
+        """New messages push the oldest of a full page out; they stay with what is loaded."""
+        if self.work is None or not thread.messages:
+            return
+        first = thread.messages[0].sequence
+        fallen = [m for m in self.work.thread.messages if m.sequence < first]
+        if fallen and (self._older or fallen[0].sequence < first):
+            self._older = (*self._older, *fallen)
+
+    def _show_older(self, thread: Thread) -> None:
+        self._reading_older = False
+        known = {message.id for message in self.messages()}
+        fresh = tuple(m for m in thread.messages if m.id not in known)
+        self._older = (*fresh, *self._older)
+        self._older_cursor = thread.older
+        self._draw()
+
+    def _older_failed(self) -> None:
+        self._reading_older = False
+
+    def _show_context(self, context: ContextView) -> None:
+        self.context = context
+        self._draw()
+
+    def _could_not_read(self, trouble: Trouble, error: Exception) -> None:
+        self.missing = self.work is None and not trouble.database_away
+        self._draw()
+
+    @on(BlockView.AtTop, "#thread")
+    def _at_top(self, event: BlockView.AtTop) -> None:
+        self.load_older()
+
+    # Drawing
+
+    def _draw(self) -> None:
+        now = self.console.clock.now()
+        if self.work is not None:
+            row = self.work.row
+            self.thread.show(
+                cards.thread_blocks(
+                    self.messages(),
+                    has_older=self._older_cursor is not None,
+                    now=now,
+                    glyphs=self.glyphs,
+                )
+            )
+            self.decide.show(
+                decide.decision_blocks(row, self.work.draft, now=now, glyphs=self.glyphs)
+            )
+            self.customer.show(cards.context_blocks(self.context, row, self.glyphs))
+        for name in ("#head", "#pane-tabs", "#decision"):
+            self.query_one(name, LineBox).redraw()
+        self._count_down()
+        self.refresh_chrome()
+
+    def _count_down(self) -> None:
+        """The clock runs only while a reply is on its way."""
+        if self._tick is None:
+            return
+        held = cards.held_of(self.work.thread if self.work else None)
+        if held is not None and cards.seconds_left(held, self.console.clock.now()) > 0:
+            self._tick.resume()
+        else:
+            self._tick.pause()
+
+    def _second_passed(self) -> None:
+        self._draw()
+
+    def _head(self, width: int) -> list[Line]:
+        if self.work is None:
+            gone = f" Conversation {self.conversation_id} could not be read."
+            return [(muted(gone if self.missing else " "),), ()]
+        return cards.head_lines(
+            self.work.row,
+            self.work.thread.presence,
+            me=self.console.session.operator,
+            width=width,
+            now=self.console.clock.now(),
+            glyphs=self.glyphs,
+        )
+
+    def _pane_tabs(self, width: int) -> list[Line]:
+        tabs = (
+            Tab("decide", "Draft" if self.draft else "Decision", count=1 if self.draft else None),
+            Tab("thread", "Thread"),
+            Tab("context", "Customer"),
+        )
+        chosen = "thread"
+        if self.has_class("-at-decide"):
+            chosen = "decide"
+        elif self.has_class("-at-context"):
+            chosen = "context"
+        return [tab_line(tabs, chosen, (muted("Tab goes on "),), width)]
+
+    def _decision(self, width: int) -> list[Line]:
+        if self.work is None:
+            return [()]
+        now = self.console.clock.now()
+        return [decide.decision_line(self.work.row, self.work.draft, width, now, self.glyphs)]
+
+    # Writing
+
+    def write(self, kind: Kind) -> None:
+        """Put the cursor into the composer."""
+        self.remove_class("-at-decide", "-at-context")
+        if self.composer.unsent.is_empty or self._writing_since is None:
+            self._writing_since = self.row.revision if self.row else None
+        self.composer.begin(kind)
+        self.refresh_chrome()
+
+    def arrived_while_writing(self) -> bool:
+        """Whether the thread moved on since the operator began to write."""
+        since = self._writing_since
+        return self.row is not None and since is not None and self.row.revision != since
+
+    def cite(self, hit: Hit) -> None:
+        """Put a search result into the reply, as a marker and what it stands for."""
+        if self.composer.kind is Kind.NOTE and not self.composer.unsent.is_empty:
+            self.console.warn("The composer holds an internal note; citations go into replies.")
+            return
+        self.write(Kind.REPLY)
+        citation = hit.citation
+        number = self.composer.cite(
+            citation.title, citation.source_type, citation.article_id, citation.chunk_id
+        )
+        self.console.say(f"Cited as [{number}].")
+
+    def toggle_customer(self) -> None:
+        """Show or hide what is known about the customer; in a narrow window, go there and back."""
+        if not self.has_class("-narrow"):
+            self.toggle_class("-no-context")
+        elif self.has_class("-at-context"):
+            self.focus_pane(self.thread)
+        else:
+            self.focus_pane(self.customer)
+
+    # Typed text and presence
+
+    @on(Composer.Typed)
+    def _typed(self, event: Composer.Typed) -> None:
+        """Keep what is typed soon, but not at every key."""
+        self._last_typed = self.composer.unsent
+        self._keep_run += 1
+        this_run = self._keep_run
+        self.set_timer(KEEP_AFTER_S, lambda: self.keep() if this_run == self._keep_run else None)
+        self._tell_presence()
+        self.check_armed()
+
+    def keep(self) -> None:
+        """Remember the text in the composer; when the screen closes, the composer goes first."""
+        for composer in self.query(Composer):
+            self._last_typed = composer.unsent
+        self.console.unsent.keep(self.conversation_id, self._last_typed)
+
+    def unsaved(self) -> str | None:
+        if self.composer.unsent.is_empty:
+            return None
+        return f"an unsent text in #{self.conversation_id}"
+
+    def _leave(self) -> None:
+        self.keep()
+        self._attend(None)
+
+    def _beat(self) -> None:
+        """Others forget an operator who is not heard of for a while."""
+        self._told = None
+        self._tell_presence()
+
+    def _tell_presence(self) -> None:
+        writing = self.composer.area.has_focus and not self.composer.unsent.is_empty
+        activity = Activity.REPLYING if writing else Activity.VIEWING
+        if activity is not self._told:
+            self._told = activity
+            self._attend(activity)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if self.is_mounted:
+            self._tell_presence()
+
+    def _attend(self, activity: Activity | None) -> None:
+        console, conversation_id = self.console, self.conversation_id
+        if console.session.read_only_reason or console.freshness.is_away:
+            return
+        console.act(
+            console,
+            lambda engine, caller: engine.conversations.attend(caller, conversation_id, activity),
+            lambda answer: None,
+            doing="telling others who is here",
+            quiet=True,
+        )

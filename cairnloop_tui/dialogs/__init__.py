@@ -1,0 +1,1 @@
+"""The small dialogs: palette, help and prompt."""

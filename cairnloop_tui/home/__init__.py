@@ -1,0 +1,1 @@
+"""The first screen: what needs the operator, most urgent first."""

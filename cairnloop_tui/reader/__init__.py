@@ -1,0 +1,1 @@
+"""A dialog in which a long text is read."""

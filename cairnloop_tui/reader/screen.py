@@ -1,0 +1,45 @@
+"""The reader: one long text over the whole window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.widget import Widget
+
+from cairnloop_tui.commands.registry import READER
+from cairnloop_tui.frame import ConsoleDialog
+from cairnloop_tui.lists.block_view import BlockView
+from cairnloop_tui.lists.movable import Movable
+from cairnloop_tui.text import Block
+
+
+class Reader(ConsoleDialog[None]):
+    """Shows blocks; Esc or q closes it."""
+
+    scope = READER
+
+    DEFAULT_CSS = """
+    Reader BlockView { padding: 1 2; }
+    """
+
+    def __init__(self, title: str, blocks: Sequence[Block]) -> None:
+        super().__init__()
+        self._title_words = title
+        self._blocks = blocks
+
+    def body(self) -> Iterable[Widget]:
+        yield BlockView(glyphs=self.glyphs, id="text")
+
+    def on_mount(self) -> None:
+        self.text.show(self._blocks)
+        self.text.focus()
+
+    @property
+    def text(self) -> BlockView:
+        return self.query_one("#text", BlockView)
+
+    def crumbs(self) -> Sequence[str]:
+        return (self._title_words,)
+
+    def moves(self) -> Movable | None:
+        return self.text

@@ -1,0 +1,1 @@
+"""Search of published knowledge and earlier cases, from anywhere."""

@@ -1,0 +1,1 @@
+"""How the console looks: colour tokens, themes, glyphs and brushes."""
