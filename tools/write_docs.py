@@ -9,14 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools.reference import errors, events, settings  # noqa: E402 - a script finds itself first
+from tools.reference import cli, errors, events, keys, settings  # noqa: E402 - a script finds itself first
 
 REFERENCE = ROOT / "docs" / "reference"
 HEAD = "<!-- Written by `make docs` from the code. Do not edit. -->\n\n"
 
 PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli.page,
     "errors.md": errors.page,
     "events.md": events.page,
+    "keys.md": keys.page,
     "settings.md": settings.page,
 }
 
