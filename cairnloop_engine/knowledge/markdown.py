@@ -140,7 +140,8 @@ class _Reader:
         if not text.strip():
             return
         if self._lists:
-            text, self._marker = self._marker + text, "  " * len(self._lists)
+            # Only the first block of an item carries its marker.
+            text, self._marker = (self._marker or "  " * len(self._lists)) + text, ""
         path = tuple(heading for _, heading in self._headings)
         self.blocks.append(Block(kind, text, path))
 
