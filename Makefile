@@ -65,7 +65,7 @@ fmt: $(VENV)/ready-all ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/ready-all ## Measure what we publish; results go to benchmarks/results
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks.inbox --out benchmarks/results/inbox.json $(ARGS)
 
 docs: $(VENV)/ready-all ## Write docs/reference anew from the code
 	$(BIN)/python tools/write_docs.py
