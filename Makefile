@@ -26,7 +26,7 @@ export UV_PYTHON := $(PYTHON)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test check fmt lint types contracts rules bench docs lock clean
+.PHONY: help demo test check fmt lint types contracts rules bench soak docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort \
@@ -65,7 +65,11 @@ fmt: $(VENV)/ready-all ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/ready-all ## Measure what we publish; results go to benchmarks/results
+	@mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks.inbox --out benchmarks/results/inbox.json $(ARGS)
+
+soak: $(VENV)/ready-all ## Ten minutes of chats while workers die and Postgres restarts
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 docs: $(VENV)/ready-all ## Write docs/reference anew from the code
 	$(BIN)/python tools/write_docs.py
