@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cairnloop_engine.audit import reads
-from cairnloop_engine.audit.queries import AuditFilter
+from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.audit.reads import AuditEvent
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.database import Database

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from sqlalchemy import select
 
+from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.audit.tables import AuditEventRow
 from cairnloop_engine.core.database import Read
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Which events to list; None means any."""
-
-    action: str | None = None
-    actor: str | None = None
-    subject: tuple[str, int] | None = None
-    conversation_id: int | None = None
-    since: datetime | None = None
 
 
 async def events(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cairnloop_engine.audit import queries
-from cairnloop_engine.audit.queries import AuditFilter
+from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.audit.tables import AuditEventRow
 from cairnloop_engine.core.database import Read
 from cairnloop_engine.core.errors import JsonObject
