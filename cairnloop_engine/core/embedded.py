@@ -53,10 +53,10 @@ _SETTINGS = (
     "log_error_verbosity = terse",
     "log_min_error_statement = panic",
 )
-# Tests may lose their data in a power cut, and gain seconds. Planner statistics stay as made.
+# Tests may lose their data in a power cut, never in a crash, and gain seconds. Planner statistics
+# stay as made.
 _TEST_SETTINGS = (
     "fsync = off",
-    "synchronous_commit = off",
     "full_page_writes = off",
     "wal_level = minimal",
     "max_wal_senders = 0",
