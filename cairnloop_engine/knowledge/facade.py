@@ -165,7 +165,7 @@ class Knowledge:
                 item = await self._take(caller, incoming)
             except Refused as refused:
                 item = ImportItem(
-                    safe(name, limit=300),
+                    safe(name, limit=importing.PATH_LENGTH),
                     ImportStatus.FAILED,
                     message=refused.message,
                     code=refused.code,

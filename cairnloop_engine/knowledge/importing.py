@@ -9,10 +9,13 @@ from typing import Protocol
 from cairnloop_engine.core.database import Work
 from cairnloop_engine.core.errors import Conflict
 from cairnloop_engine.core.ids import ArticleId
+from cairnloop_engine.core.text import safe
 from cairnloop_engine.knowledge import queries, service
 from cairnloop_engine.knowledge.model import ArticleStatus, Origin, RevisionState
 from cairnloop_engine.knowledge.service import Passages, Text
 from cairnloop_engine.knowledge.tables import RevisionRow, StoredArticleRow
+
+PATH_LENGTH = 300
 
 
 class ImportStatus(StrEnum):
@@ -130,4 +133,6 @@ async def _publish(
 def _item(
     incoming: Incoming, article: StoredArticleRow, status: ImportStatus, message: str = ""
 ) -> ImportItem:
-    return ImportItem(incoming.source_path, status, ArticleId(article.id), message)
+    return ImportItem(
+        safe(incoming.source_path, limit=PATH_LENGTH), status, ArticleId(article.id), message
+    )
