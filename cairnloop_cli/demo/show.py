@@ -1,0 +1,119 @@
+"""The demo as a person sees it: what is started, where the doors are, and the end of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+
+from cairnloop_cli.answers import Answer
+from cairnloop_cli.demo import stage
+from cairnloop_cli.demo.processes import LOOPBACK, Crew
+from cairnloop_cli.demo.signals import stoppable
+from cairnloop_cli.demo.stage import Place
+from cairnloop_cli.output import Output
+from cairnloop_engine import Settings
+from cairnloop_engine.core.errors import JsonObject, Misconfigured, Unavailable
+from cairnloop_engine.demo import files
+from cairnloop_engine.demo.reset import reset
+
+LOOK_EVERY_S = 0.5
+# The customer whose conversation waits for a person: good company for a first chat.
+NEIGHBOUR = "acme"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the demo is wanted."""
+
+    reset: bool = False
+    console: bool = True
+
+
+def check_terminal() -> None:
+    """The console needs a terminal on both sides.
+
+    Raises:
+        Misconfigured: ``no_terminal``, with what to do instead.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Misconfigured(
+            "no_terminal",
+            "The console needs a terminal, and this is not one. Without a terminal, walk the same "
+            "stages with `cairnloop demo --smoke`, or start everything but the console with "
+            "`cairnloop demo --no-tui`.",
+        )
+
+
+def show(settings: Settings, wish: Wish, out: Output) -> None:
+    """Run the demo until the operator leaves the console, or, without it, until told to stop.
+
+    Raises:
+        CairnloopError: why it could not be started.
+    """
+    told = stage.demo_settings(settings)
+    with stoppable(), stage.database_kept(told):
+        if wish.reset:
+            out.note("Deleting what the demo's database holds.")
+            asyncio.run(reset(told))
+        _load(told, out)
+        out.note("Starting a worker, the chat server and the HTTP server.")
+        with stage.running(told, say=out.note) as (place, crew):
+            out.show(doors(place))
+            if wish.console:
+                _console(told)
+            else:
+                _stay(crew, out)
+            out.note("Stopping what the demo started.")
+    if wish.console and not out.as_json:
+        out.line("These links work again whenever the demo runs:")
+        out.show(doors(place))
+    out.note("Stopped. The data stays: `cairnloop demo` opens it again.")
+
+
+def doors(place: Place) -> Answer:
+    """Where customers come in, as JSON and in words."""
+    people = files.cast()
+    neighbour = people.customers[NEIGHBOUR]
+    visitor, known = place.chat_link(people.visitor), place.chat_link(neighbour)
+    data: JsonObject = {"chat": visitor, f"chat_as_{NEIGHBOUR}": known}
+    lines = [
+        "Be a customer in a browser on this machine (links last 12 hours):",
+        f"  a new visitor     {visitor}",
+        f"  {neighbour.name:<16}  {known}",
+    ]
+    if place.http_port is not None:
+        health = f"http://{LOOPBACK}:{place.http_port}/health"
+        data["http"] = health
+        lines.append(f"  health            {health}")
+    return Answer(data, lines)
+
+
+def _load(settings: Settings, out: Output) -> None:
+    out.note("Preparing the database and the story of Trailmark; the first time takes a moment.")
+    with out.progress("Loading the story") as progress:
+        stage.load_story(settings, told=progress.step)
+
+
+def _console(settings: Settings) -> None:
+    from cairnloop_tui.app import run_console  # deferred: only a demo with a console loads textual
+
+    run_console(settings, operator=settings.operator, workspace=settings.workspace)
+
+
+def _stay(crew: Crew, out: Output) -> None:
+    """Keep everything running until somebody says stop, or a process ends by itself."""
+    out.note("Running. Press Ctrl+C to stop.")
+    try:
+        while all(child.alive for child in crew.children):
+            time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        return
+    gone = next(child for child in crew.children if not child.alive)
+    raise Unavailable(
+        "demo_process_failed",
+        f"The process {gone.name} stopped by itself. Its log ends:\n{gone.last_words()}",
+        process=gone.name,
+        log=str(gone.log),
+    )
