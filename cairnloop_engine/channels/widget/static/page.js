@@ -299,7 +299,7 @@ class Page {
   send() {
     const text = wellFormed(this.text.value);
     this.text.focus();
-    if (!text.trim() || [...text].length > this.limit) return;
+    if (isBlank(text) || [...text].length > this.limit) return;
     this.text.value = "";
     this.typed();
     this.outbox.put(text);
@@ -318,7 +318,7 @@ class Page {
     const count = byId("count");
     count.className = left < 0 ? "over" : "";
     count.textContent = left < 0 ? `${-left} too many` : left <= this.limit / 10 ? `${left} left` : "";
-    byId("send").setAttribute("aria-disabled", String(left < 0 || !this.text.value.trim()));
+    byId("send").setAttribute("aria-disabled", String(left < 0 || isBlank(this.text.value)));
     this.text.style.height = "auto";
     this.text.style.height = `${this.text.scrollHeight}px`;
   }

@@ -128,3 +128,8 @@ function newClientId() {
 function wellFormed(text) {
   return new TextDecoder().decode(new TextEncoder().encode(text)).replaceAll("\0", "");
 }
+
+// Nothing to see: spaces, control and format characters only. The server decides; this saves a trip.
+function isBlank(text) {
+  return !/[^\s\p{Cc}\p{Cf}\p{Z}]/u.test(text);
+}
