@@ -255,6 +255,14 @@ def outside_world(source: Source) -> Iterator[Finding]:
             )
 
 
+def licence_header(source: Source) -> Iterator[Finding]:
+    if not source.is_python:
+        return
+    for number, line in enumerate(source.lines[:10], 1):
+        if re.search(r"SPDX-License|Copyright \(c\)", line):
+            yield source.finding(number, "licence-header", "LICENSE speaks for every file")
+
+
 def literal_colour(source: Source) -> Iterator[Finding]:
     if not source.path.startswith("cairnloop_tui/") or source.path.startswith(COLOUR_HOMES):
         return
@@ -337,7 +345,7 @@ PYTHON_RULES: tuple[Rule, ...] = (
     sleeping_test,
     mocked_own_module,
 )
-TEXT_RULES: tuple[Rule, ...] = (unfinished, outside_world, literal_colour)
+TEXT_RULES: tuple[Rule, ...] = (unfinished, outside_world, licence_header, literal_colour)
 
 
 def check(source: Source) -> Iterator[Finding]:

@@ -53,6 +53,7 @@ BREAKING = {
     "environment": HEAD + "import os\nx = os.environ['HOME']\n",
     "clock": HEAD + "from datetime import UTC, datetime\nx = datetime.now(UTC)\n",
     "literal-colour": HEAD + 'COLOUR = "#a8492a"\n',
+    "licence-header": HEAD + "# SPDX-License-Identifier: MIT\n",
     "unfinished": HEAD + "# TO" + "DO: later\n",
     "outside": HEAD + "# see https://py" + "pi.org/simple\n",
 }
