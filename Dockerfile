@@ -13,10 +13,11 @@ COPY seeds seeds
 COPY cairnloop_engine cairnloop_engine
 COPY cairnloop_tui cairnloop_tui
 COPY cairnloop_cli cairnloop_cli
-RUN pip install --no-deps --no-build-isolation . && useradd --create-home --uid 10001 cairnloop
+RUN pip install --no-deps --no-build-isolation .
 
-# Not the sources' folder: what runs is the installed package.
-WORKDIR /home/cairnloop
-USER 10001
+# Not the sources' folder: what runs is the installed package. Nothing is kept in a container.
+WORKDIR /srv
+ENV CAIRNLOOP_HOME=/tmp/cairnloop
+USER 10001:10001
 ENTRYPOINT ["cairnloop"]
 CMD ["--help"]

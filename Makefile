@@ -57,8 +57,8 @@ contracts: $(VENV)/ready-all ## Check which module may import which
 	$(BIN)/lint-imports
 
 rules: $(VENV)/ready-all ## Check the house rules and that docs/reference is fresh
-	$(BIN)/python tools/house_rules.py
-	$(BIN)/python tools/write_docs.py --check
+	$(BIN)/python -m tools.house_rules
+	$(BIN)/python -m tools.write_docs --check
 
 fmt: $(VENV)/ready-all ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format .
@@ -72,7 +72,7 @@ soak: $(VENV)/ready-all ## Ten minutes of chats while workers die and Postgres r
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 docs: $(VENV)/ready-all ## Write docs/reference anew from the code
-	$(BIN)/python tools/write_docs.py
+	$(BIN)/python -m tools.write_docs
 
 # Universal: one lock for Python 3.11 to 3.13 and every platform. The smaller locks are bound to
 # the versions of the whole one.

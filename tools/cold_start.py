@@ -1,6 +1,6 @@
 """Lists what a start of ``cairnloop`` imports, slowest first.
 
-``python tools/cold_start.py`` looks at ``cairnloop --help``; other arguments are passed on. Exits 1
+``python -m tools.cold_start`` looks at ``cairnloop --help``; other arguments are passed on. Exits 1
 when a module is loaded that a start must not pay for.
 """
 

@@ -1,15 +1,12 @@
-"""Writes docs/reference from the code; with ``--check`` it only says what is stale."""
+"""Writes docs/reference from the code: ``python -m tools.write_docs``; ``--check`` only looks."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tools.reference import cli, errors, events, keys, settings  # noqa: E402 - a script finds itself first
+from tools.reference import cli, errors, events, keys, settings
+from tools.sources import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
 HEAD = "<!-- Written by `make docs` from the code. Do not edit. -->\n\n"

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cairnloop_engine.settings import PREFIX, Settings
-from tools.house_rules import ROOT
+from tools.sources import ROOT
 
 DURATION = re.compile(r"(\d+(\.\d+)?(us|ms|s|m|h))+")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tools import write_docs
-from tools.house_rules import ROOT, tracked
 from tools.reference import errors, settings
+from tools.sources import ROOT, tracked
 
 LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tools import house_rules
-from tools.house_rules import Source, check, sources
+from tools.house_rules import check
+from tools.sources import Source, sources
 
 HEAD = '"""A module for this test."""\n\n'
 

@@ -9,7 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from tools.house_rules import PACKAGES, ROOT
+from tools.sources import PACKAGES, ROOT
 
 LINT = (
     "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"

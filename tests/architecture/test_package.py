@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.house_rules import PACKAGES, ROOT, tracked
+from tools.sources import PACKAGES, ROOT, tracked
 
 
 @pytest.fixture(scope="module")
