@@ -14,7 +14,6 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 from cairnloop_engine import Engine, Settings
-from cairnloop_engine.core.changes import Change, FeedState
 from cairnloop_engine.core.clock import Clock, SystemClock
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_tui.asking import (
@@ -42,7 +41,8 @@ from cairnloop_tui.keeping import kept_file
 from cairnloop_tui.keys.desk import KeyDesk
 from cairnloop_tui.keys.guard import Guard
 from cairnloop_tui.keys.keymap import Keymap, shown_keys
-from cairnloop_tui.live import RESYNC, Follower, Freshness
+from cairnloop_tui.live import Freshness
+from cairnloop_tui.lookout import Lookout
 from cairnloop_tui.notices import Notice, Notices
 from cairnloop_tui.preferences import Preferences
 from cairnloop_tui.session import EngineSource, Session
@@ -55,9 +55,6 @@ from cairnloop_tui.widgets.chrome import FooterKey
 T = TypeVar("T")
 
 NOTICE_LASTS_S = 8.0
-# A burst of changes becomes one reload.
-COALESCE_S = 0.1
-LOOK_EVERY_S = 1.0
 TIMES_AGE_S = 30.0
 
 
@@ -89,15 +86,13 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.desk = KeyDesk(self, Keymap(self.commands, EVERYWHERE), self.guard)
         self.notices = Notices()
         self.undo_log = UndoLog()
-        self.follower = Follower(session)
-        self.freshness = Freshness()
+        self.lookout = Lookout(self)
         self.no_color = no_color
         owners = (session.operator or "nobody", session.workspace)
         self.unsent = UnsentTexts(kept_file(state_folder, "unsent", *owners))
         self.preferences = Preferences(kept_file(state_folder, "preferences", owners[0]))
         self._last_line = (NoControl(), *((glyph_sets.AsciiOnly(),) if ascii_only else ()))
         self._reads = Reads()
-        self._waiting_changes: set[Change] = set()
         self._take_theme()
 
     def _take_theme(self) -> None:
@@ -117,8 +112,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.run_worker(self._hold_open(), group="engine", exit_on_error=False)
-        self.run_worker(self.follower.follow(self._heard), group="live", exit_on_error=False)
-        self.set_interval(LOOK_EVERY_S, self._look_at_feed)
+        self.lookout.start()
         self.set_interval(TIMES_AGE_S, self._times_age)
 
     async def _hold_open(self) -> None:
@@ -184,9 +178,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def footer_keys(self, screen: AnyScreen) -> Sequence[FooterKey]:
         """The commands that can act now and have a place in the footer."""
+        if screen.armed is not None:
+            return [FooterKey("Enter", "confirm"), FooterKey("Esc", "back")]
         ctx = Context(self, screen)
         typing = screen.typing()
-        return [
+        around = (FooterKey("Tab", "next pane"), FooterKey("Esc", "back")) if typing else ()
+        acting = [
             FooterKey(shown_keys(self._footer_key(command, typing)), command.label)
             for command in self.commands.in_scope(screen.scope)
             if command.label is not None
@@ -194,6 +191,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
             and (not typing or command.acts_in_text(screen.scope))
             and self.reason_against(command, ctx) is None
         ]
+        return [*acting, *around]
 
     def _footer_key(self, command: Command, typing: bool) -> str:
         if not typing:
@@ -234,23 +232,27 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.notices.say(notice)
         if not lasting:
             self.set_timer(NOTICE_LASTS_S, lambda: self._fade(notice))
-        self._refresh_chrome()
+        self.refresh_chrome()
 
     def warn(self, text: str) -> None:
         self.say(text, Tone.WARNING)
 
     def _fade(self, notice: Notice) -> None:
         if self.notices.fade(notice):
-            self._refresh_chrome()
+            self.refresh_chrome()
 
-    def _refresh_chrome(self) -> None:
+    def refresh_chrome(self) -> None:
         screen = self.console_screen
         if screen is not None:
             screen.refresh_chrome()
 
+    @property
+    def freshness(self) -> Freshness:
+        return self.lookout.freshness
+
     def banner(self) -> tuple[str, Tone] | None:
         """The state that every screen must show."""
-        if self.freshness.is_away:
+        if self.lookout.freshness.is_away:
             return (
                 "Database unreachable, retrying. What you see is stale; what you type is kept.",
                 Tone.DANGER,
@@ -262,6 +264,11 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def who(self) -> str:
         return f"{self.session.operator or 'nobody'} {self.glyphs.dot} {self.session.workspace}"
+
+    def _times_age(self) -> None:
+        screen = self.console_screen
+        if screen is not None:
+            screen.minute_passed()
 
     # Calls of the engine
 
@@ -302,7 +309,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     @on(Answered)
     def _deliver(self, message: Answered) -> None:
-        self._reachable()
+        self.lookout.reachable()
         if not is_gone(message.asker):
             message.deliver()
 
@@ -310,7 +317,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
     def _explain(self, message: Troubled) -> None:
         trouble = message.trouble
         if trouble.database_away:
-            self._unreachable()
+            self.lookout.unreachable()
         elif not message.quiet:
             self.say(trouble.text, trouble.tone, lasting=trouble.lasting)
         if is_gone(message.asker):
@@ -319,56 +326,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
             message.deliver()
         if trouble.reload and isinstance(message.asker, ConsoleScreen):
             message.asker.reload()
-
-    # Freshness
-
-    def _unreachable(self) -> None:
-        if not self.freshness.is_away:
-            self.freshness = Freshness(self.follower.state, self.clock.now(), opening=False)
-            self._refresh_chrome()
-
-    def _reachable(self) -> None:
-        was_away, was_opening = self.freshness.is_away, self.freshness.opening
-        if not (was_away or was_opening):
-            return
-        self.freshness = Freshness(self.follower.state, None, opening=False)
-        if was_away:
-            self.say("The database is back.", Tone.SUCCESS)
-            self._heard(Change(self.session.workspace, RESYNC, 0))
-        self._refresh_chrome()
-
-    def _look_at_feed(self) -> None:
-        """Show the feed's state; while the database is away, try whether it is back."""
-        if self.freshness.is_away:
-            self.ask(self, _probe, lambda answer: None, doing="reconnecting", group="probe")
-        elif not self.freshness.opening and self.follower.state != self.freshness.state:
-            self.freshness = Freshness(self.follower.state, None, opening=False)
-            self._refresh_chrome()
-            if self.follower.state is FeedState.OFFLINE:
-                self.ask(
-                    self, _probe, lambda answer: None, doing="following changes", group="probe"
-                )
-
-    def _times_age(self) -> None:
-        screen = self.console_screen
-        if screen is not None:
-            screen.minute_passed()
-
-    def _heard(self, change: Change) -> None:
-        """Called by the live worker: collect, and pass on what a burst brought in one go."""
-        if not self._waiting_changes:
-            self.set_timer(COALESCE_S, self._pass_on)
-        self._waiting_changes.add(change)
-
-    def _pass_on(self) -> None:
-        changes, self._waiting_changes = frozenset(self._waiting_changes), set()
-        for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen):
-                screen.data_changed(changes)
-
-
-async def _probe(engine: Engine, caller: Any) -> object:
-    return await engine.conversations.counts(caller)
 
 
 def console_for(

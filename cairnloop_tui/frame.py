@@ -40,11 +40,10 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
 
     DEFAULT_CSS = """
     ConsoleScreen { background: $c-bg; color: $c-text; layout: vertical; overflow: hidden; }
-    ConsoleScreen #title { dock: top; height: 1; background: $c-raised; }
-    ConsoleScreen #banner { dock: top; }
+    ConsoleScreen #title { height: 1; background: $c-raised; }
     ConsoleScreen #banner.-danger { background: $c-danger-surface; }
     ConsoleScreen #banner.-warning { background: $c-warning-surface; }
-    ConsoleScreen #foot { dock: bottom; height: auto; }
+    ConsoleScreen #foot { height: auto; }
     ConsoleScreen #hints {
         background: $c-raised; border-top: solid $c-border; display: none;
     }
@@ -195,7 +194,7 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
     def show_hints(self, prefix: str, rest: Mapping[str, str]) -> None:
         """Say what may follow a half-typed sequence."""
         keys = [
-            chrome.FooterKey(key, self.console.commands[command_id].title)
+            chrome.FooterKey(key, self.console.commands[command_id].title.split(": ")[-1])
             for key, command_id in rest.items()
         ]
         box = self.query_one("#hints", LineBox)
@@ -229,7 +228,8 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
         ]
 
     def _footer(self, width: int) -> list[Line]:
-        return [chrome.footer_line(self.console.footer_keys(self), width)]
+        help_key = "F1" if self.typing() else "?"
+        return [chrome.footer_line(self.console.footer_keys(self), width, help_key)]
 
     # Events
 

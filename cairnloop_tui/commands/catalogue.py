@@ -19,14 +19,14 @@ from cairnloop_tui.commands.registry import Command
 
 def all_commands() -> tuple[Command, ...]:
     return (
-        *drafts.commands(),
-        *writing.commands(),
-        *searching.commands(),
-        *queue.commands(),
-        *lifecycle.commands(),
-        *walking.commands(),
-        *undoing.commands(),
-        *marking.commands(),
-        *anywhere.commands(),
-        *motions.commands(),
+        *drafts.COMMANDS,
+        *writing.COMMANDS,
+        *searching.COMMANDS,
+        *queue.COMMANDS,
+        *lifecycle.COMMANDS,
+        *walking.COMMANDS,
+        *undoing.COMMANDS,
+        *marking.COMMANDS,
+        *anywhere.COMMANDS,
+        *motions.COMMANDS,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cairnloop_engine.drafting.reads import DraftView
 from cairnloop_tui.commands import sending
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
@@ -14,7 +15,7 @@ from cairnloop_tui.commands.undo import Done
 from cairnloop_tui.conversation import cards, decide
 from cairnloop_tui.labels import draft_type_label
 from cairnloop_tui.reader.screen import Reader
-from cairnloop_tui.text import Block, Para, Piece, one_line
+from cairnloop_tui.text import Block, Para, Piece, counted, one_line
 from cairnloop_tui.theme.tokens import Tone
 from cairnloop_tui.unsent import Kind, Unsent
 
@@ -59,7 +60,6 @@ def _arm_approve(ctx: Context) -> Armed:
     row, draft = screen.row, screen.draft
     assert row is not None
     assert draft is not None
-    sources = [f"[{one.number}] {one_line(one.title, 60)}" for one in draft.evidence if one.cited]
     warnings = []
     if draft.stale:
         warnings.append("The customer wrote again after this was drafted.")
@@ -72,7 +72,7 @@ def _arm_approve(ctx: Context) -> Armed:
         facts=(
             ("To", cards.customer_of(row)),
             ("About", named(row)),
-            ("Rests on", "; ".join(sources) or "no source"),
+            ("Rests on", _sources(draft)),
         ),
         text=decide.draft_text(draft),
         warnings=tuple(warnings),
@@ -81,6 +81,12 @@ def _arm_approve(ctx: Context) -> Armed:
         act=lambda: sending.send_draft(ctx, row, draft),
         still=lambda: sending.draft_moved(screen, row, draft),
     )
+
+
+def _sources(draft: DraftView) -> str:
+    cited = [f"[{one.number}] {one_line(one.title, 60)}" for one in draft.evidence if one.cited]
+    looked_at = counted(len(draft.evidence), "source")
+    return "; ".join(cited) or f"nothing cited; {looked_at} looked at"
 
 
 def _cannot_edit(ctx: Context) -> str | None:
@@ -202,73 +208,72 @@ def _request(ctx: Context) -> None:
     )
 
 
-def commands() -> tuple[Command, ...]:
-    return (
-        Command(
-            "draft.approve",
-            "Approve the draft",
-            GROUP,
-            "Shows the exact text and the recipient; Enter then sends it.",
-            keys=("a",),
-            scope=SCOPE,
-            takes=Takes.ONE,
-            writes=True,
-            why_not=_cannot_approve,
-            arm=_arm_approve,
-            label="approve",
-            undo="u takes it back while it is held.",
-            cli="cairnloop approve draft ID",
-        ),
-        Command(
-            "draft.edit",
-            "Edit the draft",
-            GROUP,
-            "Takes its text into the composer.",
-            keys=("e",),
-            scope=SCOPE,
-            takes=Takes.ONE,
-            writes=True,
-            why_not=_cannot_edit,
-            run=_edit,
-            label="edit",
-            cli="cairnloop approve draft ID --edit -",
-        ),
-        Command(
-            "draft.discard",
-            "Discard the draft",
-            GROUP,
-            "Drops it without sending.",
-            keys=("d",),
-            scope=SCOPE,
-            takes=Takes.ONE,
-            writes=True,
-            why_not=_no_draft,
-            arm=_arm_discard,
-            label="discard",
-            undo="Cannot be undone.",
-            cli="cairnloop discard draft ID",
-        ),
-        Command(
-            "draft.evidence",
-            "Open the evidence",
-            GROUP,
-            "What the draft or message rests on.",
-            keys=("o",),
-            scope=SCOPE,
-            takes=Takes.ONE,
-            why_not=_no_evidence,
-            run=_evidence,
-            cli="cairnloop show-draft ID",
-        ),
-        Command(
-            "draft.request",
-            "Ask for a new draft",
-            GROUP,
-            "What waits stays meanwhile.",
-            scope=SCOPE,
-            takes=Takes.ONE,
-            writes=True,
-            why_not=_cannot_request,
-            run=_request,
-        ),
-    )
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "draft.approve",
+        "Approve the draft",
+        GROUP,
+        "Shows the exact text and the recipient; Enter then sends it.",
+        keys=("a",),
+        scope=SCOPE,
+        takes=Takes.ONE,
+        writes=True,
+        why_not=_cannot_approve,
+        arm=_arm_approve,
+        label="approve",
+        undo="u takes it back while it is held.",
+        cli="cairnloop approve draft ID",
+    ),
+    Command(
+        "draft.edit",
+        "Edit the draft",
+        GROUP,
+        "Takes its text into the composer.",
+        keys=("e",),
+        scope=SCOPE,
+        takes=Takes.ONE,
+        writes=True,
+        why_not=_cannot_edit,
+        run=_edit,
+        label="edit",
+        cli="cairnloop approve draft ID --edit -",
+    ),
+    Command(
+        "draft.discard",
+        "Discard the draft",
+        GROUP,
+        "Drops it without sending.",
+        keys=("d",),
+        scope=SCOPE,
+        takes=Takes.ONE,
+        writes=True,
+        why_not=_no_draft,
+        arm=_arm_discard,
+        label="discard",
+        undo="Cannot be undone.",
+        cli="cairnloop discard draft ID",
+    ),
+    Command(
+        "draft.evidence",
+        "Open the evidence",
+        GROUP,
+        "What the draft or message rests on.",
+        keys=("o",),
+        scope=SCOPE,
+        takes=Takes.ONE,
+        why_not=_no_evidence,
+        run=_evidence,
+        cli="cairnloop show-draft ID",
+    ),
+    Command(
+        "draft.request",
+        "Ask for a new draft",
+        GROUP,
+        "What waits stays meanwhile.",
+        scope=SCOPE,
+        takes=Takes.ONE,
+        writes=True,
+        why_not=_cannot_request,
+        run=_request,
+    ),
+)

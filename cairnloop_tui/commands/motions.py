@@ -62,30 +62,29 @@ def _motion(
     )
 
 
-def commands() -> tuple[Command, ...]:
-    return (
-        _motion("down", "Down", ("j", "down"), lambda m, ctx: m.move(ctx.times)),
-        _motion("up", "Up", ("k", "up"), lambda m, ctx: m.move(-ctx.times)),
-        _motion(
-            "first", "To the top", ("g g", "home"), lambda m, ctx: m.move_to(0), in_text=frozenset()
-        ),
-        _motion("last", "To the end, or to a number", ("G", "end"), _to_line, in_text=frozenset()),
-        _motion("page_down", "A page down", ("pagedown",), lambda m, ctx: m.turn(ctx.times)),
-        _motion("page_up", "A page up", ("pageup",), lambda m, ctx: m.turn(-ctx.times)),
-        _motion(
-            "half_down",
-            "Half a page down",
-            ("ctrl+d",),
-            lambda m, ctx: m.turn(ctx.times / 2),
-            scope=LISTS,
-            in_text=frozenset(),
-        ),
-        _motion(
-            "half_up",
-            "Half a page up",
-            ("ctrl+u",),
-            lambda m, ctx: m.turn(-ctx.times / 2),
-            scope=LISTS,
-            in_text=frozenset(),
-        ),
-    )
+COMMANDS: tuple[Command, ...] = (
+    _motion("down", "Down", ("j", "down"), lambda m, ctx: m.move(ctx.times)),
+    _motion("up", "Up", ("k", "up"), lambda m, ctx: m.move(-ctx.times)),
+    _motion(
+        "first", "To the top", ("g g", "home"), lambda m, ctx: m.move_to(0), in_text=frozenset()
+    ),
+    _motion("last", "To the end, or to a number", ("G", "end"), _to_line, in_text=frozenset()),
+    _motion("page_down", "A page down", ("pagedown",), lambda m, ctx: m.turn(ctx.times)),
+    _motion("page_up", "A page up", ("pageup",), lambda m, ctx: m.turn(-ctx.times)),
+    _motion(
+        "half_down",
+        "Half a page down",
+        ("ctrl+d",),
+        lambda m, ctx: m.turn(ctx.times / 2),
+        scope=LISTS,
+        in_text=frozenset(),
+    ),
+    _motion(
+        "half_up",
+        "Half a page up",
+        ("ctrl+u",),
+        lambda m, ctx: m.turn(-ctx.times / 2),
+        scope=LISTS,
+        in_text=frozenset(),
+    ),
+)

@@ -35,48 +35,47 @@ def _why_not(tab: FilterTab) -> Callable[[Context], str | None]:
     return why_not
 
 
-def commands() -> tuple[Command, ...]:
-    tabs = tuple(
-        Command(
-            f"inbox.tab_{tab.key}",
-            f"List: {tab.label}",
-            GROUP,
-            "",
-            keys=(f"f {tab.letter}",),
-            scope=SCOPE,
-            why_not=_why_not(tab),
-            run=_show(tab),
-        )
-        for tab in TABS.values()
+TAB_COMMANDS = tuple(
+    Command(
+        f"inbox.tab_{tab.key}",
+        f"List: {tab.label}",
+        GROUP,
+        "",
+        keys=(f"f {tab.letter}",),
+        scope=SCOPE,
+        why_not=_why_not(tab),
+        run=_show(tab),
     )
-    return (
-        Command(
-            "inbox.filter",
-            "Filter",
-            GROUP,
-            "is:open who:me has:draft customer:REF and plain words; Esc shows all again.",
-            keys=("/",),
-            scope=SCOPE,
-            run=lambda ctx: ctx.on(InboxScreen).edit_filter(),
-            label="filter",
-        ),
-        *tabs,
-        Command(
-            "inbox.sort",
-            "Sort",
-            GROUP,
-            "Oldest waiting first, or most recent first.",
-            keys=("S",),
-            scope=SCOPE,
-            run=_sort,
-        ),
-        Command(
-            "inbox.preview",
-            "Show or hide the preview",
-            GROUP,
-            "Beside the list, or instead of it.",
-            keys=("v",),
-            scope=SCOPE,
-            run=lambda ctx: ctx.on(InboxScreen).toggle_preview(),
-        ),
-    )
+    for tab in TABS.values()
+)
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "inbox.filter",
+        "Filter",
+        GROUP,
+        "is:open who:me has:draft customer:REF and plain words; Esc shows all again.",
+        keys=("/",),
+        scope=SCOPE,
+        run=lambda ctx: ctx.on(InboxScreen).edit_filter(),
+        label="filter",
+    ),
+    *TAB_COMMANDS,
+    Command(
+        "inbox.sort",
+        "Sort",
+        GROUP,
+        "Oldest waiting first, or most recent first.",
+        keys=("S",),
+        scope=SCOPE,
+        run=_sort,
+    ),
+    Command(
+        "inbox.preview",
+        "Show or hide the preview",
+        GROUP,
+        "Beside the list, or instead of it.",
+        keys=("v",),
+        scope=SCOPE,
+        run=lambda ctx: ctx.on(InboxScreen).toggle_preview(),
+    ),
+)

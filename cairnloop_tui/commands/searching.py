@@ -28,38 +28,37 @@ def _copy(ctx: Context) -> None:
         ctx.app.say(f"Copied {reference}.")
 
 
-def commands() -> tuple[Command, ...]:
-    return (
-        Command(
-            "search.cite",
-            "Insert as a citation",
-            GROUP,
-            "Puts a marker into the reply; the engine stores what it points at.",
-            keys=("i",),
-            scope=SCOPE,
-            why_not=_cannot_cite,
-            label="insert",
-            run=lambda ctx: ctx.on(Search).insert_citation(),
-        ),
-        Command(
-            "search.open",
-            "Open the source",
-            GROUP,
-            "The whole article.",
-            keys=("o",),
-            scope=SCOPE,
-            why_not=_nothing,
-            label="open",
-            run=lambda ctx: ctx.on(Search).open_focused(),
-        ),
-        Command(
-            "search.copy",
-            "Copy the reference",
-            GROUP,
-            "To the clipboard of your terminal.",
-            keys=("y",),
-            scope=SCOPE,
-            why_not=_nothing,
-            run=_copy,
-        ),
-    )
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "search.cite",
+        "Insert as a citation",
+        GROUP,
+        "Puts a marker into the reply; the engine stores what it points at.",
+        keys=("i",),
+        scope=SCOPE,
+        why_not=_cannot_cite,
+        label="insert",
+        run=lambda ctx: ctx.on(Search).insert_citation(),
+    ),
+    Command(
+        "search.open",
+        "Open the source",
+        GROUP,
+        "The whole article.",
+        keys=("o",),
+        scope=SCOPE,
+        why_not=_nothing,
+        label="open",
+        run=lambda ctx: ctx.on(Search).open_focused(),
+    ),
+    Command(
+        "search.copy",
+        "Copy the reference",
+        GROUP,
+        "To the clipboard of your terminal.",
+        keys=("y",),
+        scope=SCOPE,
+        why_not=_nothing,
+        run=_copy,
+    ),
+)

@@ -28,18 +28,17 @@ def _undo(ctx: Context) -> None:
         take_back(ctx, screen_of(ctx), held.conversation_id, held.id, None)
 
 
-def commands() -> tuple[Command, ...]:
-    return (
-        Command(
-            "undo",
-            "Undo",
-            "Everywhere",
-            "Takes a reply back while it is on its way, else reverses your last action.",
-            keys=("u",),
-            writes=True,
-            why_not=_why_not,
-            run=_undo,
-            label="undo",
-            cli="cairnloop retract MESSAGE",
-        ),
-    )
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "undo",
+        "Undo",
+        "Everywhere",
+        "Takes a reply back while it is on its way, else reverses your last action.",
+        keys=("u",),
+        writes=True,
+        why_not=_why_not,
+        run=_undo,
+        label="undo",
+        cli="cairnloop retract MESSAGE",
+    ),
+)

@@ -102,45 +102,44 @@ def _go(ctx: Context, order: list[int], here: int | None, step: int) -> None:
     ctx.app.open_conversation(ConversationId(found))
 
 
-def commands() -> tuple[Command, ...]:
-    return (
-        Command(
-            "decision.next",
-            "Next decision anywhere",
-            GROUP,
-            "Whoever has waited longest comes first.",
-            keys=("}",),
-            scope=DECISIONS,
-            run=lambda ctx: _decide(ctx, 1),
-            label="next decision",
-        ),
-        Command(
-            "decision.previous",
-            "Previous decision anywhere",
-            GROUP,
-            "The other way round.",
-            keys=("{",),
-            scope=DECISIONS,
-            run=lambda ctx: _decide(ctx, -1),
-        ),
-        Command(
-            "item.next",
-            "Next of the list",
-            GROUP,
-            "In the order in which the inbox lists them.",
-            keys=("]",),
-            scope=SCOPE,
-            why_not=_no_list,
-            run=lambda ctx: _step(ctx, ctx.times),
-        ),
-        Command(
-            "item.previous",
-            "Previous of the list",
-            GROUP,
-            "In the order of the inbox.",
-            keys=("[",),
-            scope=SCOPE,
-            why_not=_no_list,
-            run=lambda ctx: _step(ctx, -ctx.times),
-        ),
-    )
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "decision.next",
+        "Next decision anywhere",
+        GROUP,
+        "Whoever has waited longest comes first.",
+        keys=("}",),
+        scope=DECISIONS,
+        run=lambda ctx: _decide(ctx, 1),
+        label="next decision",
+    ),
+    Command(
+        "decision.previous",
+        "Previous decision anywhere",
+        GROUP,
+        "The other way round.",
+        keys=("{",),
+        scope=DECISIONS,
+        run=lambda ctx: _decide(ctx, -1),
+    ),
+    Command(
+        "item.next",
+        "Next of the list",
+        GROUP,
+        "In the order in which the inbox lists them.",
+        keys=("]",),
+        scope=SCOPE,
+        why_not=_no_list,
+        run=lambda ctx: _step(ctx, ctx.times),
+    ),
+    Command(
+        "item.previous",
+        "Previous of the list",
+        GROUP,
+        "In the order of the inbox.",
+        keys=("[",),
+        scope=SCOPE,
+        why_not=_no_list,
+        run=lambda ctx: _step(ctx, -ctx.times),
+    ),
+)

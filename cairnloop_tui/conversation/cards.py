@@ -33,6 +33,7 @@ from cairnloop_tui.text import (
 )
 from cairnloop_tui.theme.glyphs import Glyphs
 from cairnloop_tui.theme.tokens import Tone
+from cairnloop_tui.widgets.tab_strip import Tab, tab_line
 
 # A longer message is cut in the thread; Enter shows all of it.
 LONGEST_SHOWN = 6_000
@@ -93,19 +94,29 @@ def presence_words(presence: Iterable[PresenceView], me: str | None) -> str:
     return ""
 
 
+def pane_tabs(shown: str, *, has_draft: bool, width: int) -> Line:
+    """The panes that stand behind each other in a narrow window."""
+    tabs = (
+        Tab("decide", "Draft" if has_draft else "Decision", count=1 if has_draft else None),
+        Tab("thread", "Thread"),
+        Tab("context", "Customer"),
+    )
+    return tab_line(tabs, shown, (muted("Tab goes on "),), width)
+
+
 def thread_blocks(
     messages: Sequence[MessageView], *, has_older: bool, now: datetime, glyphs: Glyphs
 ) -> tuple[Block, ...]:
     """The messages, oldest first, with a line where a day begins."""
     blocks: list[Block] = []
     if has_older:
-        blocks.append(Block((Para((muted(" earlier messages: go up to read them"),)), Para())))
+        blocks.append(Block((Para((muted("earlier messages: go up to read them"),)), Para())))
     day: date | None = None
     for message in messages:
         sent_on = message.inserted_at.astimezone().date()
         if sent_on != day:
             day = sent_on
-            blocks.append(Block((Para((muted(f" {glyphs.rule * 2} {_day(sent_on, now)}"),)),)))
+            blocks.append(Block((Para((muted(f"{glyphs.rule * 2} {_day(sent_on, now)}"),)),)))
         blocks.append(Block(message_paras(message, now, glyphs), key=int(message.id)))
     return tuple(blocks)
 

@@ -49,10 +49,13 @@ def decision_blocks(
         head.append(_stale(glyphs))
     head.append(Para((muted(f" {one_line(draft.operator_summary)}"),), hang=1))
     blocks = [Block((*head, Para()))]
-    if draft.customer_reply:
-        gutter = (Piece(f" {glyphs.bar} ", label.tone),)
+    gutter = (Piece(f" {glyphs.bar} ", label.tone),)
+    if draft.sendable:
         words = text_paras(many_lines(draft_text(draft)), gutter=gutter)
-        blocks.append(Block((*words, Para())))
+    else:
+        # What an escalation says is for colleagues; it can never be sent.
+        words = text_paras(many_lines(draft.proposed), gutter=gutter, tone=Tone.MUTED)
+    blocks.append(Block((*words, Para())))
     blocks.append(Block(_evidence_paras(draft.evidence, glyphs)))
     return tuple(blocks)
 
@@ -84,6 +87,7 @@ def _evidence_paras(evidence: Sequence[EvidenceView], glyphs: Glyphs) -> tuple[P
                 (
                     Piece(f" [{item.number}] {glyphs.of(trust.tone)} ", trust.tone),
                     Piece(one_line(item.title, 120)),
+                    muted(f" {glyphs.path} {one_line(item.heading, 120)}" if item.heading else ""),
                 ),
                 hang=7,
             )

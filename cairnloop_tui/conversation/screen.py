@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from textual import events, on
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widget import Widget
 
-from cairnloop_engine import Caller, Engine
 from cairnloop_engine.conversations.model import Activity
 from cairnloop_engine.conversations.reads import ContextView, InboxRow, MessageView, Thread
 from cairnloop_engine.core.changes import Change
@@ -19,7 +17,10 @@ from cairnloop_engine.drafting.reads import DraftView
 from cairnloop_engine.retrieval.model import Hit
 from cairnloop_tui.commands.registry import CONVERSATION
 from cairnloop_tui.conversation import cards, decide
+from cairnloop_tui.conversation.attendance import BEAT_S, Attendance
 from cairnloop_tui.conversation.composer import Composer
+from cairnloop_tui.conversation.reading import Work, read_work
+from cairnloop_tui.conversation.window import Window
 from cairnloop_tui.frame import ConsoleScreen
 from cairnloop_tui.lists.block_view import BlockView
 from cairnloop_tui.lists.movable import Movable
@@ -29,24 +30,10 @@ from cairnloop_tui.text import Block, Line, many_lines, muted, text_paras
 from cairnloop_tui.trouble import Trouble
 from cairnloop_tui.unsent import Kind, Unsent
 from cairnloop_tui.widgets.line_box import LineBox
-from cairnloop_tui.widgets.tab_strip import Tab, tab_line
 
 THREAD_KINDS = frozenset({"conversation", "presence"})
 DRAFT_KINDS = frozenset({"draft"})
-PRESENCE_EVERY_S = 15.0
 KEEP_AFTER_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Everything the screen shows of one conversation."""
-
-    thread: Thread
-    draft: DraftView | None
-
-    @property
-    def row(self) -> InboxRow:
-        return self.thread.conversation
 
 
 class ConversationScreen(ConsoleScreen[None]):
@@ -54,32 +41,7 @@ class ConversationScreen(ConsoleScreen[None]):
 
     scope = CONVERSATION
 
-    DEFAULT_CSS = """
-    ConversationScreen #head { height: 2; background: $c-surface; }
-    ConversationScreen #pane-tabs { height: 1; display: none; background: $c-sunken; }
-    ConversationScreen.-narrow #pane-tabs { display: block; }
-    ConversationScreen #panes { height: 1fr; }
-    ConversationScreen #left { width: 1fr; }
-    ConversationScreen #thread { padding: 0; }
-    ConversationScreen #decision { display: none; height: 1; background: $c-surface; }
-    ConversationScreen.-narrow #decision { display: block; }
-    ConversationScreen #rail { width: 44; border-left: solid $c-border; }
-    ConversationScreen.-wide #rail { width: 52; }
-    ConversationScreen #decide { height: auto; max-height: 70%; }
-    ConversationScreen #context { height: 1fr; border-top: solid $c-border; }
-    ConversationScreen.-no-context #context { display: none; }
-    ConversationScreen.-narrow #rail { display: none; width: 1fr; border: none; }
-    ConversationScreen.-narrow.-at-decide #rail, ConversationScreen.-narrow.-at-context #rail {
-        display: block;
-    }
-    ConversationScreen.-narrow.-at-decide #left, ConversationScreen.-narrow.-at-context #left {
-        display: none;
-    }
-    ConversationScreen.-narrow.-at-decide #decide { height: 1fr; max-height: 100%; }
-    ConversationScreen.-narrow.-at-decide #context { display: none; }
-    ConversationScreen.-narrow.-at-context #decide { display: none; }
-    ConversationScreen.-narrow.-at-context #context { display: block; border: none; }
-    """
+    CSS_PATH = "conversation.tcss"
 
     def __init__(self, conversation_id: ConversationId) -> None:
         super().__init__()
@@ -88,10 +50,8 @@ class ConversationScreen(ConsoleScreen[None]):
         self.context: ContextView | None = None
         self.sending = False
         self.missing = False
-        self._older: tuple[MessageView, ...] = ()
-        self._older_cursor: str | None = None
-        self._reading_older = False
-        self._told: Activity | None = None
+        self._window = Window()
+        self._attendance: Attendance | None = None
         self._tick: Timer | None = None
         self._keep_run = 0
         self._last_typed = Unsent("")
@@ -117,7 +77,7 @@ class ConversationScreen(ConsoleScreen[None]):
 
     def on_mount(self) -> None:
         self._tick = self.set_interval(1.0, self._second_passed, pause=True)
-        self.set_interval(PRESENCE_EVERY_S, self._beat)
+        self.set_interval(BEAT_S, lambda: self._tell_presence(beat=True))
         self.thread.focus()
         self._take_up()
 
@@ -207,6 +167,7 @@ class ConversationScreen(ConsoleScreen[None]):
         unsent = self.console.unsent.of(self.conversation_id)
         self._last_typed = unsent or Unsent("")
         self.composer.fill(unsent)
+        self._attendance = Attendance(self.console, self.conversation_id)
         if unsent is not None:
             self.console.say("Your unsent text from before is in the composer.")
         self._tell_presence()
@@ -226,8 +187,7 @@ class ConversationScreen(ConsoleScreen[None]):
         self._leave()
         self.conversation_id = conversation_id
         self.work, self.context, self.missing = None, None, False
-        self._older, self._older_cursor = (), None
-        self._told, self._writing_since = None, None
+        self._window, self._writing_since = Window(), None
         self.thread.cursor_key = None
         self.disarm()
         self.console.guard.opened()
@@ -237,14 +197,9 @@ class ConversationScreen(ConsoleScreen[None]):
 
     def reload(self) -> None:
         conversation_id = self.conversation_id
-
-        async def read(engine: Engine, caller: Caller) -> Work:
-            thread = await engine.conversations.thread(caller, conversation_id)
-            return Work(thread, await engine.drafting.pending_for(caller, conversation_id))
-
         self.console.ask(
             self,
-            read,
+            lambda engine, caller: read_work(engine, caller, conversation_id),
             self._show,
             doing="reading the conversation",
             group="thread",
@@ -252,10 +207,9 @@ class ConversationScreen(ConsoleScreen[None]):
         )
 
     def load_older(self) -> None:
-        cursor = self._older_cursor
-        if cursor is None or self._reading_older:
+        cursor = self._window.cursor
+        if cursor is None:
             return
-        self._reading_older = True
         self.console.ask(
             self,
             lambda engine, caller: engine.conversations.thread(
@@ -264,7 +218,6 @@ class ConversationScreen(ConsoleScreen[None]):
             self._show_older,
             doing="reading earlier messages",
             group="older",
-            failed=lambda trouble, error: self._older_failed(),
         )
 
     def data_changed(self, changes: frozenset[Change]) -> None:
@@ -279,15 +232,13 @@ class ConversationScreen(ConsoleScreen[None]):
 
     def messages(self) -> tuple[MessageView, ...]:
         """What is loaded, oldest first."""
-        return (*self._older, *self.work.thread.messages) if self.work else ()
+        return self._window.messages
 
     def _show(self, work: Work) -> None:
         if work.row.id != self.conversation_id:
             return
         first_look = self.work is None
-        if first_look:
-            self._older_cursor = work.thread.older
-        self._keep_contiguous(work.thread)
+        self._window = self._window.refreshed(work.thread)
         self.work = work
         self.composer.recipient = cards.customer_of(work.row)
         self._draw()
@@ -296,25 +247,9 @@ class ConversationScreen(ConsoleScreen[None]):
         if first_look and work.draft is not None and beside:
             self.focus_pane(self.decide)
 
-    def _keep_contiguous(self, thread: Thread) -> None:
-        """New messages push the oldest of a full page out; they stay with what is loaded."""
-        if self.work is None or not thread.messages:
-            return
-        first = thread.messages[0].sequence
-        fallen = [m for m in self.work.thread.messages if m.sequence < first]
-        if fallen and (self._older or fallen[0].sequence < first):
-            self._older = (*self._older, *fallen)
-
     def _show_older(self, thread: Thread) -> None:
-        self._reading_older = False
-        known = {message.id for message in self.messages()}
-        fresh = tuple(m for m in thread.messages if m.id not in known)
-        self._older = (*fresh, *self._older)
-        self._older_cursor = thread.older
+        self._window = self._window.extended(thread)
         self._draw()
-
-    def _older_failed(self) -> None:
-        self._reading_older = False
 
     def _show_context(self, context: ContextView) -> None:
         self.context = context
@@ -337,7 +272,7 @@ class ConversationScreen(ConsoleScreen[None]):
             self.thread.show(
                 cards.thread_blocks(
                     self.messages(),
-                    has_older=self._older_cursor is not None,
+                    has_older=self._window.cursor is not None,
                     now=now,
                     glyphs=self.glyphs,
                 )
@@ -378,17 +313,10 @@ class ConversationScreen(ConsoleScreen[None]):
         )
 
     def _pane_tabs(self, width: int) -> list[Line]:
-        tabs = (
-            Tab("decide", "Draft" if self.draft else "Decision", count=1 if self.draft else None),
-            Tab("thread", "Thread"),
-            Tab("context", "Customer"),
-        )
-        chosen = "thread"
-        if self.has_class("-at-decide"):
-            chosen = "decide"
-        elif self.has_class("-at-context"):
-            chosen = "context"
-        return [tab_line(tabs, chosen, (muted("Tab goes on "),), width)]
+        shown = "decide" if self.has_class("-at-decide") else "thread"
+        if self.has_class("-at-context"):
+            shown = "context"
+        return [cards.pane_tabs(shown, has_draft=self.draft is not None, width=width)]
 
     def _decision(self, width: int) -> list[Line]:
         if self.work is None:
@@ -457,32 +385,15 @@ class ConversationScreen(ConsoleScreen[None]):
 
     def _leave(self) -> None:
         self.keep()
-        self._attend(None)
+        if self._attendance is not None:
+            self._attendance.leave()
 
-    def _beat(self) -> None:
-        """Others forget an operator who is not heard of for a while."""
-        self._told = None
-        self._tell_presence()
-
-    def _tell_presence(self) -> None:
+    def _tell_presence(self, *, beat: bool = False) -> None:
         writing = self.composer.area.has_focus and not self.composer.unsent.is_empty
-        activity = Activity.REPLYING if writing else Activity.VIEWING
-        if activity is not self._told:
-            self._told = activity
-            self._attend(activity)
+        if self._attendance is not None:
+            activity = Activity.REPLYING if writing else Activity.VIEWING
+            self._attendance.tell(activity, beat=beat)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if self.is_mounted:
             self._tell_presence()
-
-    def _attend(self, activity: Activity | None) -> None:
-        console, conversation_id = self.console, self.conversation_id
-        if console.session.read_only_reason or console.freshness.is_away:
-            return
-        console.act(
-            console,
-            lambda engine, caller: engine.conversations.attend(caller, conversation_id, activity),
-            lambda answer: None,
-            doing="telling others who is here",
-            quiet=True,
-        )

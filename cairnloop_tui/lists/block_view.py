@@ -22,7 +22,7 @@ class BlockView(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     BlockView {
         background: $c-bg; color: $c-text; overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1; height: 1fr;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable; height: 1fr;
     }
     """
 
@@ -170,9 +170,10 @@ class BlockView(ScrollView, can_focus=True):
     # Drawing
 
     def _lay_out(self) -> None:
-        width = max(self.size.width, 1)
+        # The column of the scrollbar is never written on, whether it is shown or not.
+        width = max(self.scrollable_content_region.width, 1)
         self._lines, self._tops, self._laid_out_for = [], {}, width
-        room = width - (1 if self.keys() else 0)
+        room = self._room(width)
         for block in self.blocks:
             if block.key is not None:
                 self._tops[block.key] = len(self._lines)
@@ -180,8 +181,12 @@ class BlockView(ScrollView, can_focus=True):
                 self._lines += [(line, block.key) for line in wrap(para, room)]
         self.virtual_size = Size(width, len(self._lines))
 
+    def _room(self, width: int) -> int:
+        """The cells for words: a cursor bar stands before blocks that have keys."""
+        return max(width - (1 if self.keys() else 0), 1)
+
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        room = width - (1 if self.keys() else 0)
+        room = self._room(width)
         return sum(len(wrap(para, room)) for block in self.blocks for para in block.paras)
 
     def render_line(self, y: int) -> Strip:
@@ -199,7 +204,7 @@ class BlockView(ScrollView, can_focus=True):
     # Events
 
     def on_resize(self, event: events.Resize) -> None:
-        if event.size.width == self._laid_out_for:
+        if self.scrollable_content_region.width == self._laid_out_for:
             if self._follow and self._was_at_end_before(event):
                 self._go_to_line(len(self._lines))
             return

@@ -47,7 +47,7 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
     DEFAULT_CSS = """
     RowList {
         background: $c-bg; color: $c-text; overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1;
+        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
     }
     """
 
@@ -235,7 +235,8 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
         painter = brush(self.app.theme)
         if index >= len(self.rows):
             return painter.strip((), width, base)
-        return painter.strip(self._line(index, width), width, base, self._over(index))
+        room = self.scrollable_content_region.width
+        return painter.strip(self._line(index, room), width, base, self._over(index))
 
     def _over(self, index: int) -> Style | None:
         if index != self.cursor or not self._stops(self.rows[index]):

@@ -37,7 +37,7 @@ def go_line(armed: Armed, width: int) -> Line:
             Piece(f" {armed.go}"),
             muted("   "),
             strong("Esc", Tone.PRIMARY),
-            muted(" leaves everything as it is"),
+            muted(" goes back"),
         ),
         width,
     )

@@ -58,10 +58,10 @@ def status_line(
     return spread(tuple(pieces), right, width)
 
 
-def footer_line(keys: Sequence[FooterKey], width: int) -> Line:
+def footer_line(keys: Sequence[FooterKey], width: int, help_key: str) -> Line:
     """As many keys as fit, the help key always."""
-    help_key = (strong("?", Tone.PRIMARY), muted(" help "))
-    room = width - width_of(help_key) - 1
+    helps = (strong(help_key, Tone.PRIMARY), muted(" help "))
+    room = width - width_of(helps) - 1
     pieces: list[Piece] = [Piece(" ")]
     used = 1
     for key in keys[:MOST_FOOTER_KEYS]:
@@ -70,7 +70,7 @@ def footer_line(keys: Sequence[FooterKey], width: int) -> Line:
             break
         pieces += added
         used += width_of(added)
-    return spread(tuple(pieces), help_key, width)
+    return spread(tuple(pieces), helps, width)
 
 
 def hint_lines(prefix: str, rest: Sequence[FooterKey], width: int) -> list[Line]:
