@@ -248,54 +248,44 @@ def _decided(draft: DraftRecord, replied: Replied | None = None) -> Decided:
 
 
 def _refusal(code: str, draft: DraftRecord, conversation: ConversationRow) -> Refused:
-    """The words for a refusal of the model."""
-    match code:
-        case "draft_already_decided":
-            return outcomes.already_decided(draft)
-        case "draft_not_sendable":
-            return Blocked(
-                code,
-                "This draft recommends a person; it holds nothing that could be sent. "
-                "Write a reply yourself, or discard it.",
-                draft_id=draft.id,
-            )
-        case "conversation_not_open":
-            return Conflict(
-                code,
-                f"The conversation is {conversation.status.value}. Reopen it first.",
-                draft_id=draft.id,
-                conversation_id=conversation.id,
-                status=conversation.status.value,
-            )
-        case "reply_on_its_way":
-            return Blocked(
-                code,
-                "Another reply is still on its way to this customer. Wait until it is sent, "
-                "or retract it.",
-                draft_id=draft.id,
-                conversation_id=conversation.id,
-            )
-        case "draft_stale":
-            return Conflict(
-                code,
-                "The customer has written since this draft was made. Read it first; "
-                "then wait for the new draft, or approve this one even if stale.",
-                draft_id=draft.id,
-                conversation_id=conversation.id,
-                revision=conversation.revision,
-                draft_revision=draft.conversation_revision,
-            )
-        case "draft_changed":
-            return Conflict(
-                code,
-                f"The draft has changed since you looked, by {draft.edited_by or 'somebody'}. "
-                "Read it again first.",
-                draft_id=draft.id,
-                version=draft.version,
-            )
-        case _:
-            return Blocked(
-                "draft_only",
-                "The policy lets this draft be used, but not sent as it is. Edit it first.",
-                draft_id=draft.id,
-            )
+    """The words for a refusal of the model, with where draft and thread are now."""
+    if code == "draft_already_decided":
+        return outcomes.already_decided(draft)
+    kind, words = _WORDS[code]
+    return kind(
+        code,
+        words.format(status=conversation.status.value, editor=draft.edited_by or "somebody"),
+        draft_id=draft.id,
+        conversation_id=conversation.id,
+        status=conversation.status.value,
+        version=draft.version,
+        revision=conversation.revision,
+        draft_revision=draft.conversation_revision,
+    )
+
+
+_WORDS: dict[str, tuple[type[Refused], str]] = {
+    "draft_not_sendable": (
+        Blocked,
+        "This draft recommends a person; it holds nothing that could be sent. "
+        "Write a reply yourself, or discard it.",
+    ),
+    "conversation_not_open": (Conflict, "The conversation is {status}. Reopen it first."),
+    "reply_on_its_way": (
+        Blocked,
+        "Another reply is still on its way to this customer. Wait until it is sent, or retract it.",
+    ),
+    "draft_stale": (
+        Conflict,
+        "The customer has written since this draft was made. Read it first; then wait for the "
+        "new draft, or approve this one even if stale.",
+    ),
+    "draft_changed": (
+        Conflict,
+        "The draft has changed since you looked, by {editor}. Read it again first.",
+    ),
+    "draft_only": (
+        Blocked,
+        "The policy lets this draft be used, but not sent as it is. Edit it first.",
+    ),
+}
