@@ -10,14 +10,14 @@ from cairnloop_engine.core.errors import JsonObject, JsonValue
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows for people. ``flexible`` is the index of the column that gives way on a narrow screen.
+    """Rows for people. The last column gives way on a narrow screen, unless it must stay ``whole``.
 
-    Untrusted text belongs in the last columns, so that it cannot push others out of place.
+    Untrusted text belongs there too, so that it cannot push others out of place.
     """
 
     headings: tuple[str, ...]
     rows: Sequence[Sequence[str]]
-    flexible: int = -1
+    whole: bool = False
     empty: str = "Nothing to show."
 
 

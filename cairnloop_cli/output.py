@@ -105,8 +105,9 @@ class Output:
         rows = [[safe(cell, limit=LONGEST_CELL) for cell in row] for row in table.rows]
         if not rows:
             return f"{table.empty}\n" if self.is_terminal else ""
-        width = get_terminal_size().columns if self.is_terminal else None
-        heading, *lines = columns([table.headings, *rows], width=width, flexible=table.flexible)
+        cut = self.is_terminal and not table.whole
+        width = get_terminal_size().columns if cut else None
+        heading, *lines = columns([table.headings, *rows], width=width)
         if self.is_terminal:
             heading = f"{BOLD}{heading}{PLAIN}"
         return "".join(f"{line}\n" for line in (heading, *lines))
@@ -176,18 +177,18 @@ def forgive_encoding() -> None:
             stream.reconfigure(errors="replace")
 
 
-def columns(rows: Sequence[Sequence[str]], *, width: int | None, flexible: int = -1) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], *, width: int | None) -> list[str]:
     """Columns of even width, measured in terminal cells.
 
-    With ``width`` the flexible column is cut so that a row fits; without it nothing is cut.
+    With ``width`` the last column is cut so that a row fits; without it nothing is cut.
     """
     from rich.cells import cell_len, set_cell_size  # deferred: --json and --help need no widths
 
     number = len(rows[0])
     widths = [max(cell_len(row[index]) for row in rows) for index in range(number)]
     if width is not None:
-        fixed = sum(widths) - widths[flexible] + len(GAP) * (number - 1)
-        widths[flexible] = min(widths[flexible], max(NARROWEST, width - fixed))
+        others = sum(widths[:-1]) + len(GAP) * (number - 1)
+        widths[-1] = min(widths[-1], max(NARROWEST, width - others))
 
     def fitted(cell: str, most: int) -> str:
         if cell_len(cell) > most:

@@ -55,7 +55,63 @@ def plain_typer(help: str | None = None, *, group: bool = False) -> typer.Typer:
 SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     (
         "First steps",
-        (Row("migrate", "site:migrate", "Bring the database to this release's schema."),),
+        (
+            Row("demo", "demo:demo", "A whole support desk with a story in it."),
+            Row("init", "demo:init", "Write a first cairnloop.toml."),
+            Row("migrate", "site:migrate", "Bring the database to this release's schema."),
+            Row("seed", "demo:seed", "Load the demo scenario."),
+            Row("doctor", "site:doctor", "What is ready, what is not, and what to do."),
+        ),
+    ),
+    (
+        "Run",
+        (
+            Row("tui", "running:tui", "The operator's console."),
+            Row("worker", "running:worker", "Run jobs."),
+            Row("serve-widget", "running:serve_widget", "The customer chat."),
+            Row("serve", "running:serve_http", "Health, readiness and metrics over HTTP."),
+        ),
+    ),
+    (
+        "Conversations",
+        (
+            Row("inbox", "inbox:inbox", "Who waits, how long, and what it needs."),
+            Row("show", "inbox:show", "One thread, with its draft and its customer."),
+            Row("stats", "inbox:stats", "Counts and ages."),
+            Row("ingest", "ingesting:ingest", "Take in customer messages."),
+            Row("reply", "answering:reply", "Answer a customer."),
+            Row("retract", "answering:retract", "Take back a reply while it is held."),
+            Row("note", "answering:note", "Leave a note that customers never see."),
+            Row("resolve", "answering:resolve", "Close conversations."),
+            Row("reopen", "answering:reopen", "Open them again."),
+            Row("archive", "answering:archive", "Put them away for good."),
+            Row("assign", "answering:assign", "Give one to an operator."),
+        ),
+    ),
+    (
+        "Drafts",
+        (
+            Row("drafts", "drafting:drafts", "Drafts, newest first."),
+            Row("show-draft", "drafting:show_draft", "What would be sent, and what it rests on."),
+            Row("approve", "drafting:approve", "Send a draft exactly as it reads."),
+            Row("discard", "drafting:discard", "Drop a draft."),
+        ),
+    ),
+    (
+        "Knowledge",
+        (
+            Row("kb", "knowledge:kb", "Articles: list, show, new, edit, publish, import, ..."),
+            Row("search", "searching:search", "Search as the drafter sees it."),
+            Row("retrieval", "searching:retrieval", "The search index: health and repair."),
+        ),
+    ),
+    (
+        "Trail",
+        (Row("audit", "trail:audit", "Who did what, when."),),
+    ),
+    (
+        "As a customer",
+        (Row("widget-token", "customers:widget_token", "A signed chat token, for development."),),
     ),
 )
 

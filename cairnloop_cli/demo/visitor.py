@@ -49,9 +49,9 @@ class Visitor:
         """
         async with asyncio.timeout(PATIENCE_S), self.news:
             while True:
-                for frame in self.frames[since:]:
-                    if wanted(frame):
-                        return frame
+                found = next(filter(wanted, self.frames[since:]), None)
+                if found is not None:
+                    return found
                 await self.news.wait()
 
     async def round_trip(self) -> None:

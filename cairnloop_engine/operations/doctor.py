@@ -10,7 +10,7 @@ from cairnloop_engine.channels.widget.tokens import SHORTEST_SECRET
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.clock import Clock
 from cairnloop_engine.core.database import Database
-from cairnloop_engine.core.errors import CairnloopError, Unavailable
+from cairnloop_engine.core.errors import CairnloopError
 from cairnloop_engine.operations import model, reads
 from cairnloop_engine.operations.model import Check, DoctorReport, Schema
 from cairnloop_engine.retrieval.facade import Retrieval
@@ -69,18 +69,6 @@ async def examine(site: Site, caller: Caller, *, probe: bool) -> DoctorReport:
     return DoctorReport(tuple(checks))
 
 
-def without_settings(error: CairnloopError) -> DoctorReport:
-    """The report when the settings cannot even be read: one finding, and nothing else proven."""
-    found = model.blocked("settings", error.message, "Correct the settings, then look again.")
-    return DoctorReport((found, model.unchecked("database", "the settings come first.")))
-
-
-def without_database(error: CairnloopError) -> DoctorReport:
-    """The report when there is no database to open."""
-    settings = model.ok("settings", "the settings are valid.")
-    return DoctorReport((settings, _unreachable(error)))
-
-
 def _of_the_settings(settings: Settings) -> list[Check]:
     secret = settings.widget_secret
     size = None if secret is None else len(secret.get_secret_value().encode())
@@ -97,7 +85,7 @@ async def _database(site: Site, caller: Caller) -> list[Check]:
             server = await reads.server(read, site.clock)
         schema = await site.schema()
     except CairnloopError as error:
-        return [_unreachable(error), *map(_waiting_for_the_database, OF_THE_DATABASE)]
+        return [model.judge_unreachable(error), *map(_waiting_for_the_database, OF_THE_DATABASE)]
     took = server.answered_in.total_seconds() * 1000
     checks = [
         model.ok("database", f"the database answered in {took:.0f} ms."),
@@ -162,16 +150,6 @@ async def _probe(site: Site, caller: Caller) -> Check:
 
 
 _ELSEWHERE = "See the checks `embedder` and `retrieval`."
-
-
-def _unreachable(error: CairnloopError) -> Check:
-    if isinstance(error, Unavailable):
-        return model.blocked(
-            "database",
-            "the database cannot be reached.",
-            "Start it, or correct CAIRNLOOP_DATABASE_URL.",
-        )
-    return _failed("database", error)
 
 
 def _failed(check_id: str, error: CairnloopError) -> Check:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from cairnloop_engine.core.errors import CairnloopError, Unavailable
+
 OLDEST_POSTGRES = 150_000
 
 # A job that has been due for longer than this waits for a worker that is not coming.
@@ -272,3 +274,25 @@ def judge_auto_send(enabled: bool) -> Check:
             promise="P8",
         )
     return ok("auto_send", "no draft is sent without an operator's decision.", promise="P8")
+
+
+def judge_unreachable(error: CairnloopError) -> Check:
+    """Why the database could not even be asked; never its address."""
+    if isinstance(error, Unavailable):
+        return blocked(
+            "database",
+            "the database cannot be reached.",
+            "Start it, or correct CAIRNLOOP_DATABASE_URL.",
+        )
+    return blocked("database", error.message, "Settle this first, then look again.")
+
+
+def without_settings(error: CairnloopError) -> DoctorReport:
+    """The report when the settings cannot even be read: one finding, and nothing else proven."""
+    found = blocked("settings", error.message, "Correct the settings, then look again.")
+    return DoctorReport((found, unchecked("database", "the settings come first.")))
+
+
+def without_engine(error: CairnloopError) -> DoctorReport:
+    """The report when no engine could be opened on these settings."""
+    return DoctorReport((ok("settings", "the settings are valid."), judge_unreachable(error)))

@@ -1,0 +1,75 @@
+"""Standing in for a customer: a signed chat token, and a chat in the terminal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cairnloop_cli.answers import Answer
+from cairnloop_cli.boundary import conclude, invocation
+from cairnloop_engine.core.errors import JsonObject, Misconfigured
+
+if TYPE_CHECKING:
+    from cairnloop_engine import Settings
+
+CustomerOption = Annotated[
+    str, typer.Option("--customer", metavar="REF", help="Who the token speaks for.")
+]
+
+
+def widget_token(
+    ctx: typer.Context,
+    customer: CustomerOption,
+    name: Annotated[str | None, typer.Option("--name", help="What the operators read.")] = None,
+    email: Annotated[str | None, typer.Option("--email")] = None,
+    ttl: Annotated[
+        int, typer.Option("--ttl", metavar="SECONDS", min=1, max=30 * 86_400, help="How long.")
+    ] = 3600,
+) -> None:
+    """A signed chat token, as your product's own server would make it. For development."""
+    asked = invocation(ctx)
+    settings = asked.settings()
+    token = minted(settings, customer, ttl=timedelta(seconds=ttl), name=name, email=email)
+    data: JsonObject = {
+        "token": token,
+        "customer": customer,
+        "workspace": settings.workspace,
+        "expires_in": ttl,
+    }
+    conclude(asked.out, Answer(data, [token]))
+
+
+def minted(
+    settings: Settings,
+    customer: str,
+    *,
+    ttl: timedelta,
+    name: str | None = None,
+    email: str | None = None,
+) -> str:
+    """A token for this customer, signed with the configured secret.
+
+    Raises:
+        Misconfigured: ``widget_secret_missing`` or ``widget_secret_short``.
+        Forbidden: ``unauthorized`` when the reference names nobody.
+    """
+    from cairnloop_engine.channels.widget.tokens import (
+        mint_token,
+    )  # deferred: loads the JWT library
+
+    if settings.widget_secret is None:
+        raise Misconfigured(
+            "widget_secret_missing",
+            "No signing secret is set for the chat. Set CAIRNLOOP_WIDGET_SECRET to 32 random "
+            "bytes or more.",
+        )
+    return mint_token(
+        settings.widget_secret.get_secret_value(),
+        customer_ref=customer,
+        workspace=settings.workspace,
+        ttl=ttl,
+        name=name,
+        email=email,
+    )

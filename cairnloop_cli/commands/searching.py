@@ -1,0 +1,140 @@
+"""Search as the drafter sees it, and the state of the index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cairnloop_cli.answers import Answer, Block, Shown, Table
+from cairnloop_cli.boundary import Desk, serve
+from cairnloop_cli.parameters import words
+from cairnloop_cli.phrases import at, count
+from cairnloop_cli.registry import plain_typer
+from cairnloop_cli.values import to_json, view
+from cairnloop_engine.core.errors import JsonObject, JsonValue
+from cairnloop_engine.core.text import humanise
+
+if TYPE_CHECKING:
+    from cairnloop_engine.retrieval.model import Hit, SearchResult
+    from cairnloop_engine.retrieval.reads import IndexStatus
+
+retrieval = plain_typer("The search index: its health and its repair.", group=True)
+
+
+def search(
+    ctx: typer.Context,
+    query: Annotated[str, typer.Argument(metavar="QUERY|-", help="The question.")],
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show why each was found, and what it took.")
+    ] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=50)] = 8,
+) -> None:
+    """Hybrid search by words and meaning, with how sure the answers make us."""
+    question = words(query)
+
+    async def work(desk: Desk) -> Answer:
+        found = await desk.engine.retrieval.search(
+            desk.caller, question, limit=limit, explain=explain
+        )
+        items: list[JsonValue] = [view(hit) for hit in found.items]
+        data: JsonObject = {
+            "items": items,
+            "next": None,
+            "grounding": view(found.grounding),
+            "degraded": to_json(found.degraded),
+            "embedder": found.embedder,
+            "trace": to_json(found.trace),
+        }
+        notes = [f"Without {humanise(lack.value).lower()}." for lack in found.degraded]
+        return Answer(data, _found(found, explain=explain), notes)
+
+    serve(ctx, work)
+
+
+@retrieval.command("status")
+def index_status(ctx: typer.Context) -> None:
+    """How complete the index is; exit 1 when something about it needs a person."""
+
+    async def work(desk: Desk) -> Answer:
+        index = await desk.engine.retrieval.status(desk.caller)
+        data = view(index)
+        data["healthy"] = index.healthy
+        return Answer(data, _status(index), ok=index.healthy)
+
+    serve(ctx, work)
+
+
+@retrieval.command("rebuild")
+def rebuild_index(ctx: typer.Context) -> None:
+    """Index every article again, in the background."""
+
+    async def work(desk: Desk) -> Answer:
+        done = await desk.engine.retrieval.rebuild(desk.caller)
+        queued = count(done.n_queued, "article")
+        return Answer(view(done), [f"{queued} will be indexed again when a worker runs."])
+
+    serve(ctx, work)
+
+
+@retrieval.command("replay-failed")
+def replay_failed(ctx: typer.Context) -> None:
+    """Try again to make the vectors that could not be made."""
+
+    async def work(desk: Desk) -> Answer:
+        done = await desk.engine.retrieval.replay_failed(desk.caller)
+        queued = count(done.n_queued, "article")
+        return Answer(view(done), [f"{queued} will be tried again when a worker runs."])
+
+    serve(ctx, work)
+
+
+def _found(found: SearchResult, *, explain: bool) -> list[Shown]:
+    shown: list[Shown] = []
+    for number, hit in enumerate(found.items, start=1):
+        place = f" · {hit.heading}" if hit.heading else ""
+        shown.append(
+            f"{number}. {hit.score:.3f} · {humanise(hit.trust.value)} · {hit.title}{place}"
+        )
+        shown.append(Block(hit.excerpt))
+        if explain:
+            shown.append(_why(hit))
+    grounding = found.grounding
+    shown.append(
+        f"Grounding: {humanise(grounding.status.value)} · {humanise(grounding.reason.value)}"
+        f" · confidence {grounding.confidence:.2f}"
+        + ("" if grounding.calibrated else " (not calibrated)")
+    )
+    if found.trace is not None:
+        trace = found.trace
+        shown.append(
+            f"Made by {trace.embedder}, {trace.fusion}, alpha {trace.alpha:.2f}:"
+            f" embedding {trace.embed_ms:.0f} ms, search {trace.search_ms:.0f} ms."
+        )
+    return shown
+
+
+def _why(hit: Hit) -> str:
+    why = hit.why
+    cosines = (("title", why.cos_title), ("document", why.cos_doc), ("passage", why.cos_chunk))
+    told = [f"{name} {value:.3f}" for name, value in cosines if value is not None]
+    matched = ", ".join(why.lexemes) or "none"
+    return f"  why: {' · '.join(told) or 'no vectors'} · words {why.bm25_share:.2f} ({matched})"
+
+
+def _status(index: IndexStatus) -> list[Shown]:
+    calibrated = "calibrated" if index.calibrated else "not calibrated"
+    shown: list[Shown] = [
+        f"{index.n_ready} of {count(index.n_documents, 'article')} ready,"
+        f" {index.n_pending} pending, {index.n_failed} failed; {index.n_vectors} vectors.",
+        f"Embedder {index.label} ({index.embedder}), {calibrated}.",
+    ]
+    if index.oldest_pending is not None:
+        shown.append(f"The oldest pending one waits since {at(index.oldest_pending)}.")
+    problems = [(one.code, one.message, one.remedy) for one in index.problems]
+    if problems:
+        shown.append(Table(("PROBLEM", "WHAT", "REMEDY"), problems, whole=True))
+    failures = [(str(one.article_id), one.code) for one in index.failures]
+    if failures:
+        shown.append(Table(("ARTICLE", "CODE"), failures))
+    return shown
