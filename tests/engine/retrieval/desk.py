@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from sqlalchemy import text
 
 from cairnloop_engine import Caller, Engine
 from cairnloop_engine.core.ids import ArticleId
-from cairnloop_engine.retrieval.ports import EmbedderRecord, Purpose
+from cairnloop_engine.retrieval.adapters.minilm import MINILM, MiniLM
+from cairnloop_engine.retrieval.ports import EmbedderRecord, Purpose, Vector, Vectors
 
 MAYA = Caller.operator("maya")
 
@@ -57,6 +59,23 @@ async def scalar(engine: Engine, statement: str, **values: object) -> object:
     """One value straight from the database."""
     async with engine.db.read(MAYA) as read:
         return await read.session.scalar(text(statement), values)
+
+
+class Remembering:
+    """The sentence model; a text that it met before costs nothing."""
+
+    record = MINILM
+
+    def __init__(self) -> None:
+        self._model = MiniLM(threads=2)
+        self._known: dict[str, Vector] = {}
+
+    async def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            vectors = await self._model.embed(new, purpose=purpose)
+            self._known.update(zip(new, vectors, strict=True))
+        return np.array([self._known[text] for text in texts])
 
 
 class Scripted:
