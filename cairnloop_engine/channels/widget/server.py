@@ -22,6 +22,8 @@ from cairnloop_engine.core.errors import Misconfigured
 
 log = logging.getLogger(__name__)
 
+# A request comes right after its connection; browsers also open some that they never use.
+OPEN_TIMEOUT_S = 3.0
 # Between two lives of a duty that broke.
 PAUSE_S = 1.0
 
@@ -67,7 +69,7 @@ class WidgetServer:
                 process_request=self.routes.answer,
                 process_response=self.routes.harden,
                 server_header=None,
-                open_timeout=config.hello_deadline,
+                open_timeout=OPEN_TIMEOUT_S,
                 close_timeout=2.0,
                 ping_interval=config.ping_interval,
                 ping_timeout=config.ping_interval,
