@@ -23,9 +23,8 @@ async def until(
         async with asyncio.timeout(PATIENCE_S):
             while not await done():
                 await retry()
-                if await done():
-                    return
-                await asyncio.sleep(PAUSE_S)
+                # Another worker may still be at it.
+                await asyncio.sleep(0 if await done() else PAUSE_S)
     except TimeoutError as error:
         raise Unavailable(
             "demo_stuck",

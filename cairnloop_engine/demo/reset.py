@@ -35,11 +35,15 @@ async def reset(settings: Settings) -> None:
     async with Engine(settings) as engine:
         await engine.migrate()
         with translated():
-            async with engine.db.engine.begin() as connection:
-                await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-                if settings.database_url is not None:
-                    await _refuse_strangers(connection, settings.schema_prefix)
-                await _empty(connection, settings.schema_prefix)
+            await _reset(engine, settings)
+
+
+async def _reset(engine: Engine, settings: Settings) -> None:
+    async with engine.db.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        if settings.database_url is not None:
+            await _refuse_strangers(connection, settings.schema_prefix)
+        await _empty(connection, settings.schema_prefix)
 
 
 async def _refuse_strangers(connection: AsyncConnection, schema: str) -> None:

@@ -1,0 +1,54 @@
+"""Helpers of the demo's tests: loading parts, and looking at every row of a database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from cairnloop_engine import Settings
+from cairnloop_engine.demo import files, seeding
+from cairnloop_engine.demo.scenario import Part
+from cairnloop_engine.demo.seeding import Loaded
+
+NOW = datetime(2026, 6, 26, 12, tzinfo=UTC)
+
+# A few conversations that together take every kind of step.
+FEW = ("demo-03", "demo-05", "demo-22", "demo-25")
+CITED = ("api_key", "billing_email", "seat")
+
+
+def settings_for(url: str, home: Path) -> Settings:
+    return Settings.load(database_url=url, home=home)
+
+
+def load(settings: Settings, parts: Sequence[Part], *, now: datetime = NOW) -> list[Loaded]:
+    return asyncio.run(seeding.seed(settings, parts, now=now))
+
+
+def few() -> Part:
+    told = [*files.story().conversations, *files.states().conversations]
+    chosen = tuple(seed for seed in told if seed.key in FEW)
+    articles = tuple(a for a in files.story().articles if a.key in CITED)
+    return Part("few", articles, chosen)
+
+
+def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of our tables, by table; the queue's own bookkeeping aside."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'cairnloop' ORDER BY tablename"
+        ).fetchall()
+        for (table,) in tables:
+            read = connection.execute(f'SELECT t::text FROM cairnloop."{table}" t ORDER BY 1')
+            found[table] = read.fetchall()
+    return found
+
+
+def counts(url: str) -> dict[str, int]:
+    return {table: len(found) for table, found in rows(url).items()}
