@@ -27,6 +27,10 @@ NAME = "scoria"
 QUOTE_LENGTH = 600
 QUOTE_PIECES = 3
 TITLE_LENGTH = 120
+# A quote below this many characters says little; a longer one that covers as much is better.
+THIN_QUOTE = 80
+# Two articles are named in a question when the second is nearly as close as the first.
+NEARLY = 0.9
 # Another article joins a reply only when it answers this many words that the first does not.
 WORTH_A_SECOND_SOURCE = 2
 
@@ -131,20 +135,25 @@ def answer(bundle: GroundingBundle) -> tuple[str, tuple[Evidence, ...]] | None:
 def question(bundle: GroundingBundle) -> str:
     """One question that tells the closest articles apart, or asks for the missing detail."""
     titles = _titles(bundle.canonical)
-    if len(titles) > 1:
+    if len(titles) > 1 and _are_close(bundle):
         return (
             "So that you get the right answer: is your question closer to "
             f"“{titles[0]}” or to “{titles[1]}”?"
         )
+    detail = "the exact error message, or what you see on the screen when it happens"
     if titles:
         return (
-            f"This may be about “{titles[0]}”. Could you tell us the exact error message, "
-            "or what you see on the screen when it happens?"
+            f"Is your question about “{titles[0]}”? If it is not, please tell us a little more: "
+            f"what you want to do, and {detail}."
         )
-    return (
-        "Could you tell us the exact error message, or what you see on the screen "
-        "when this happens?"
-    )
+    return f"Could you tell us {detail}?"
+
+
+def _are_close(bundle: GroundingBundle) -> bool:
+    if bundle.grounding.reason is Reason.ARTICLES_TIE:
+        return True
+    first, second, *_ = _distinct(bundle.canonical)
+    return second.score >= NEARLY * first.score
 
 
 def pieces(source: Evidence) -> list[Piece]:
@@ -186,15 +195,15 @@ def _shortened(piece: Piece) -> Piece:
 def _best(source: Evidence, found: list[Piece], weights: dict[str, float]) -> Quote | None:
     """The run of pieces that covers most of the question; the earliest among equals."""
     best: Quote | None = None
-    best_score = -1.0
+    best_rank = (-1.0, False)
     for start, first in enumerate(found):
         if start and first.points_back:
             continue
-        run = _run(found[start:])
-        quote = Quote(source, tuple(run))
-        score = sum(weights[term] for term in quote.terms if term in weights)
-        if score > best_score + 1e-9:
-            best, best_score = quote, score
+        quote = Quote(source, tuple(_run(found[start:])))
+        covered = sum(weights[term] for term in sorted(quote.terms & weights.keys()))
+        rank = (round(covered, 6), len(quote.text) >= THIN_QUOTE)
+        if rank > best_rank:
+            best, best_rank = quote, rank
     return best
 
 
@@ -275,14 +284,22 @@ def _caveats(bundle: GroundingBundle) -> str:
     return " ".join(said)
 
 
-def _titles(evidence: Iterable[Evidence]) -> list[str]:
-    """The distinct titles of some passages, best first, without their question marks."""
-    seen: dict[str, str] = {}
+def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """The first passage of each title, best first."""
+    seen: dict[str, Evidence] = {}
     for source in evidence:
-        title = _title(source).rstrip("?!. ").replace("?", "")
-        if title:
-            seen.setdefault(title.casefold(), title)
+        seen.setdefault(_asked_about(source).casefold(), source)
     return list(seen.values())
+
+
+def _titles(evidence: Iterable[Evidence]) -> list[str]:
+    """The distinct titles of some passages, best first."""
+    return [_asked_about(source) for source in _distinct(evidence)]
+
+
+def _asked_about(source: Evidence) -> str:
+    """A title inside a question: two question marks would be two questions."""
+    return _title(source).rstrip("?!. ").replace("?", "")
 
 
 def _title(source: Evidence) -> str:

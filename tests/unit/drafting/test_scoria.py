@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cairnloop_engine.core.ids import ConversationId
@@ -84,6 +86,29 @@ def test_tied_articles_are_told_apart_by_their_names() -> None:
 
     assert "“How do I rotate a key”" in asked
     assert "“How do I revoke a key”" in asked
+
+
+def test_a_distant_second_article_is_not_offered_as_a_choice() -> None:
+    near = bundle(
+        evidence(1, title="How do I rotate a key?", groundable=False),
+        replace(evidence(2, title="Office dogs", groundable=False), score=0.3),
+        status=GroundingStatus.CLARIFICATION,
+    )
+
+    asked = propose(HERE, near).content
+
+    assert asked.startswith("Is your question about “How do I rotate a key”?")
+    assert "dogs" not in asked
+    assert "the exact error message, or what you see on the screen" in asked
+
+
+def test_a_thin_remark_gives_way_to_a_passage_that_says_something() -> None:
+    said = f"The engine computes answers from {'curated ' * 69}data."
+
+    reply = reply_to("what is wolfram good for", evidence(content=f"It does a lot!\n{said}"))
+
+    assert "computes answers" in reply
+    assert "It does a lot" not in reply
 
 
 def test_the_quote_is_the_part_that_covers_the_question() -> None:
