@@ -32,7 +32,7 @@ from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.registry import EVERYWHERE, Command, CommandTable
 from cairnloop_tui.commands.undo import UndoLog
 from cairnloop_tui.conversation.screen import ConversationScreen
-from cairnloop_tui.crash import show_crash
+from cairnloop_tui.crash import log_bug, show_crash
 from cairnloop_tui.frame import AnyScreen, ConsoleScreen
 from cairnloop_tui.home.screen import HomeScreen
 from cairnloop_tui.hostile import NoControl
@@ -49,6 +49,7 @@ from cairnloop_tui.session import EngineSource, Session
 from cairnloop_tui.theme import glyphs as glyph_sets
 from cairnloop_tui.theme import themes
 from cairnloop_tui.theme.tokens import Tone
+from cairnloop_tui.trouble import trouble_of
 from cairnloop_tui.unsent import UnsentTexts
 from cairnloop_tui.widgets.chrome import FooterKey
 
@@ -86,6 +87,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.desk = KeyDesk(self, Keymap(self.commands, EVERYWHERE), self.guard)
         self.notices = Notices()
         self.undo_log = UndoLog()
+        self.bugs: list[Exception] = []
         self.lookout = Lookout(self)
         self.no_color = no_color
         owners = (session.operator or "nobody", session.workspace)
@@ -164,11 +166,24 @@ class ConsoleApp(App[int], inherit_bindings=False):
             reason = guard.why_not()
         if reason is not None:
             self.warn(reason)
-        elif command.arm is not None:
-            screen.arm(command.arm(ctx))
+            return
+        if command.arm is not None:
+            arm = command.arm
+            self.safely(f"preparing “{command.title}”", lambda: screen.arm(arm(ctx)))
         elif command.run is not None:
-            command.run(ctx)
-            screen.refresh_chrome()
+            run = command.run
+            self.safely(f"doing “{command.title}”", lambda: run(ctx))
+        self.refresh_chrome()
+
+    def safely(self, doing: str, act: Callable[[], object]) -> None:
+        """Run something of ours; a bug in it is said and logged, and the console goes on."""
+        try:
+            act()
+        except Exception as error:
+            reference = log_bug(error, doing)
+            self.bugs.append(error)
+            trouble = trouble_of(error, doing, reference=reference)
+            self.say(trouble.text, trouble.tone, lasting=True)
 
     def reason_against(self, command: Command, ctx: Context) -> str | None:
         """Why a command cannot act now, or None when it can."""
@@ -311,7 +326,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
     def _deliver(self, message: Answered) -> None:
         self.lookout.reachable()
         if not is_gone(message.asker):
-            message.deliver()
+            self.safely("showing what was read", message.deliver)
 
     @on(Troubled)
     def _explain(self, message: Troubled) -> None:
@@ -323,7 +338,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         if is_gone(message.asker):
             return
         if message.deliver is not None:
-            message.deliver()
+            self.safely("showing a failure", message.deliver)
         if trouble.reload and isinstance(message.asker, ConsoleScreen):
             message.asker.reload()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,11 +12,9 @@ from textual.message_pump import MessagePump
 from textual.widget import Widget
 
 from cairnloop_engine import CairnloopError, Caller, Engine, Unavailable
-from cairnloop_tui.crash import frames_of
+from cairnloop_tui.crash import log_bug
 from cairnloop_tui.session import Session
 from cairnloop_tui.trouble import Trouble, trouble_of
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -129,13 +125,9 @@ class Reads:
 
 
 def _troubled(call: Call[Any], error: Exception) -> Troubled:
-    reference = secrets.token_hex(3)
-    if not isinstance(error, CairnloopError):
-        # Where it broke, without locals: they hold message bodies.
-        log.error(
-            "console call failed",
-            extra={"doing": call.doing, "reference": reference, "frames": frames_of(error)},
-        )
+    # What is known needs no report; a bug is logged without locals, which hold message bodies.
+    is_known = isinstance(error, CairnloopError)
+    reference = "" if is_known else log_bug(error, call.doing)
     trouble = trouble_of(error, call.doing, reference=reference)
     failed = call.failed
     deliver = None if failed is None else lambda: failed(trouble, error)

@@ -22,12 +22,19 @@ def frames_of(error: BaseException) -> str:
     return "\n".join([type(error).__name__, *places])
 
 
+def log_bug(error: BaseException, doing: str) -> str:
+    """Log a bug without anything that it was working on; returns the reference to quote."""
+    reference = secrets.token_hex(3)
+    log.error(
+        "console bug while %s", doing, extra={"reference": reference, "frames": frames_of(error)}
+    )
+    return reference
+
+
 def show_crash(app: ConsoleApp) -> None:
     """Leave the screen as it was found and say in two lines what to do."""
     error = app._exception  # noqa: SLF001 - Textual keeps it nowhere else
-    reference = secrets.token_hex(3)
-    if error is not None:
-        log.error("console crashed", extra={"reference": reference, "frames": frames_of(error)})
+    reference = "unknown" if error is None else log_bug(error, "running")
     words = Text(
         f"The console stopped because of a bug (reference {reference}). "
         "Text that was not sent is kept and offered again at the next start."

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from cairnloop_engine.conversations.model import Delivery, Role, Sort, State
+from cairnloop_engine.conversations.reads import InboxRow
 from cairnloop_engine.core.text import humanise
-from cairnloop_tui.text import Line, Piece
+from cairnloop_tui.text import Line, Piece, one_line
 from cairnloop_tui.theme.glyphs import Glyphs
 from cairnloop_tui.theme.tokens import Tone
 
@@ -89,6 +90,11 @@ _REASONS = MappingProxyType(
 )
 
 _SORTS = MappingProxyType({Sort.WAITING: "oldest waiting first", Sort.RECENT: "most recent first"})
+
+
+def title_of(row: InboxRow) -> str:
+    """What a conversation is called: its subject, else its last words."""
+    return one_line(row.subject) or one_line(row.last_excerpt, 80) or "No subject"
 
 
 def state_label(state: State) -> Label:

@@ -15,7 +15,8 @@ from cairnloop_tui.commands.undo import Done
 from cairnloop_tui.conversation.screen import ConversationScreen
 from cairnloop_tui.dialogs.prompt import Prompt
 from cairnloop_tui.inbox.screen import InboxScreen
-from cairnloop_tui.text import counted, cut, one_line
+from cairnloop_tui.labels import title_of
+from cairnloop_tui.text import counted, cut
 from cairnloop_tui.theme.tokens import Tone
 
 GROUP = "Conversation"
@@ -40,7 +41,7 @@ def none_chosen(ctx: Context) -> str | None:
 
 def named(row: InboxRow) -> str:
     """A conversation as confirmations name it."""
-    return f"#{row.id} “{cut(one_line(row.subject) or 'No subject', 48)}”"
+    return f"#{row.id} “{cut(title_of(row), 48)}”"
 
 
 async def on_each(

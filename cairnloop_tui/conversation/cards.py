@@ -14,7 +14,7 @@ from cairnloop_engine.conversations.reads import (
     PresenceView,
     Thread,
 )
-from cairnloop_tui.labels import role_label, state_label
+from cairnloop_tui.labels import role_label, state_label, title_of
 from cairnloop_tui.text import (
     Block,
     Line,
@@ -39,10 +39,6 @@ from cairnloop_tui.widgets.tab_strip import Tab, tab_line
 LONGEST_SHOWN = 6_000
 
 
-def subject_of(row: InboxRow) -> str:
-    return one_line(row.subject) or "No subject"
-
-
 def customer_of(row: InboxRow) -> str:
     return one_line(row.customer_ref) or "unknown customer"
 
@@ -61,7 +57,7 @@ def head_lines(
     first: Line = (
         Piece(f" {glyphs.of(label.tone)} {label.words}", label.tone),
         muted(f"  #{row.id}  "),
-        strong(subject_of(row)),
+        strong(title_of(row)),
     )
     facts: list[Piece] = []
     if row.waiting_since is not None:

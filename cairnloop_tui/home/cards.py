@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cairnloop_engine.conversations.reads import Counts, InboxRow
-from cairnloop_tui.labels import state_label
+from cairnloop_tui.labels import state_label, title_of
 from cairnloop_tui.lists.row_list import RowSpot
 from cairnloop_tui.text import (
     Line,
@@ -17,7 +17,6 @@ from cairnloop_tui.text import (
     fit,
     fit_right,
     muted,
-    one_line,
     strong,
 )
 from cairnloop_tui.theme.glyphs import Glyphs
@@ -124,7 +123,7 @@ def next_lines(row: InboxRow | None, width: int, now: datetime, glyphs: Glyphs) 
                 Piece(f"{glyphs.of(label.tone)} {label.words}", label.tone),
                 muted(f"  waits {waited}  " if waited != "now" else "  just in  "),
                 Piece(f"#{row.id} ", Tone.MUTED),
-                strong(one_line(row.subject) or "No subject"),
+                strong(title_of(row)),
             ),
             width,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cairnloop_engine.conversations.reads import InboxRow, MessageView, Thread
-from cairnloop_tui.labels import draft_type_label, role_label, state_label
+from cairnloop_tui.labels import draft_type_label, role_label, state_label, title_of
 from cairnloop_tui.lists.row_list import RowSpot
 from cairnloop_tui.text import (
     Block,
@@ -30,10 +30,6 @@ from cairnloop_tui.theme.tokens import Tone
 CUSTOMER_FROM = 90
 CUSTOMER_WIDTH = 20
 PREVIEW_MESSAGES = 3
-
-
-def subject_of(row: InboxRow) -> str:
-    return one_line(row.subject) or "No subject"
 
 
 def row_line(row: InboxRow, spot: RowSpot) -> Line:
@@ -62,8 +58,9 @@ def row_line(row: InboxRow, spot: RowSpot) -> Line:
 
 def _subject(row: InboxRow, room: int, customer: str) -> Line:
     """The subject in full when it fits; what room is left tells who and what was said last."""
-    subject = Piece(subject_of(row), bold=row.waiting_since is not None)
-    rest = "  ".join(filter(None, (customer, one_line(row.last_excerpt))))
+    subject = Piece(title_of(row), bold=row.waiting_since is not None)
+    excerpt = one_line(row.last_excerpt) if row.subject else ""
+    rest = "  ".join(filter(None, (customer, excerpt)))
     return cut_line((subject, muted(f"  {rest}")), room)
 
 
@@ -104,7 +101,7 @@ def _head(row: InboxRow, now: datetime, glyphs: Glyphs) -> tuple[Para, ...]:
     if row.assignee:
         facts.append(Piece(f"  @{one_line(row.assignee)}", Tone.INFO))
     paras = [
-        Para((strong(f" {subject_of(row)}"),), hang=1),
+        Para((strong(f" {title_of(row)}"),), hang=1),
         Para(tuple(facts)),
         Para((muted(f" {one_line(row.customer_ref) or 'unknown customer'}"),), hang=1),
     ]

@@ -22,7 +22,8 @@ class BlockView(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     BlockView {
         background: $c-bg; color: $c-text; overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1; scrollbar-gutter: stable; height: 1fr;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; scrollbar-gutter: stable;
+        height: 1fr;
     }
     """
 
@@ -186,7 +187,7 @@ class BlockView(ScrollView, can_focus=True):
         return max(width - (1 if self.keys() else 0), 1)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        room = self._room(width)
+        room = self._room(width - self.styles.scrollbar_size_vertical)
         return sum(len(wrap(para, room)) for block in self.blocks for para in block.paras)
 
     def render_line(self, y: int) -> Strip:

@@ -47,7 +47,7 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
     DEFAULT_CSS = """
     RowList {
         background: $c-bg; color: $c-text; overflow-x: hidden; overflow-y: auto;
-        scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; scrollbar-gutter: stable;
     }
     """
 

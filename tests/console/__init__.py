@@ -1,0 +1,1 @@
+"""The console, driven by keys on real Postgres."""

@@ -1,0 +1,133 @@
+"""Drives a console in a test: press keys, wait until it is settled, look at the frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from cairnloop_engine import Engine
+from cairnloop_engine.core.clock import Clock
+from cairnloop_tui.app import ConsoleApp
+from cairnloop_tui.session import EngineSource, Session
+
+NARROW = (80, 24)
+MEDIUM = (120, 34)
+# Longer than anything here takes; reached only when something hangs.
+PATIENCE_S = 15.0
+
+
+class Ticks:
+    """A monotonic clock on which every look is a second later, as if keys were typed slowly."""
+
+    def __init__(self, step: float = 1.0) -> None:
+        self.now = 0.0
+        self.step = step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@dataclass
+class Console:
+    """A running console and its pilot."""
+
+    app: ConsoleApp
+    pilot: Pilot[int]
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, each when the one before has had its effect."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settled()
+
+    async def type(self, text: str) -> None:
+        """Type words into the focused field."""
+        names = {" ": "space", "\n": "enter"}
+        await self.pilot.press(*[names.get(character, character) for character in text])
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until no call is under way and no message is on its way."""
+        await self.until(self._is_idle)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait, bounded, for a condition.
+
+        Raises:
+            AssertionError: with the frame, when it does not come true.
+        """
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while True:
+            await self.pilot.pause()
+            if condition():
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"never came true; the screen shows:\n{self.frame()}")
+            await asyncio.sleep(0.01)
+
+    async def shows(self, *words: str) -> None:
+        """Wait until all of these stand on the screen."""
+        await self.until(lambda: all(word in self.frame() for word in words))
+
+    async def shows_no(self, words: str) -> None:
+        await self.until(lambda: words not in self.frame())
+
+    def frame(self) -> str:
+        """The screen as plain text: the only use of Textual's compositor."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    def status(self) -> str:
+        """The status line."""
+        return self.frame().split("\n")[-2]
+
+    def footer(self) -> str:
+        return self.frame().split("\n")[-1]
+
+    def _is_idle(self) -> bool:
+        busy = {"read", "act", "engine-opening"}
+        calls = [w for w in self.app.workers if w.group in busy and not w.is_finished]
+        return not calls and self.app.lookout.is_quiet
+
+
+@asynccontextmanager
+async def open_console(
+    engine: Engine | EngineSource,
+    clock: Clock,
+    *,
+    size: tuple[int, int] = MEDIUM,
+    operator: str | None = "maya",
+    state_folder: Path | None = None,
+    workspace: str = "default",
+    read_only: bool = False,
+    ascii_only: bool = False,
+    no_color: bool = False,
+    monotonic: Callable[[], float] | None = None,
+    hold_s: float = 5.0,
+) -> AsyncIterator[Console]:
+    """A console over an open engine."""
+    source = (lambda: nullcontext(engine)) if isinstance(engine, Engine) else engine
+    session = Session(
+        source, operator=operator, workspace=workspace, read_only=read_only, hold_s=hold_s
+    )
+    app = ConsoleApp(
+        session,
+        state_folder=state_folder,
+        clock=clock,
+        monotonic=monotonic or Ticks(),
+        ascii_only=ascii_only,
+        no_color=no_color,
+    )
+    async with app.run_test(size=size) as pilot:
+        console = Console(app, pilot)
+        await console.until(lambda: not app.freshness.opening)
+        await console.settled()
+        yield console
+        assert app.bugs == []
