@@ -61,6 +61,10 @@ class Output:
         """One line of data for people."""
         self._write(self.stdout, safe(text, limit=LONGEST_LINE) + "\n")
 
+    def block(self, block: Block) -> None:
+        """Several lines that somebody else wrote, behind their gutter."""
+        self._write(self.stdout, self.drawn(block))
+
     def raw(self, text: str) -> None:
         """Data that leaves the terminal's world on purpose, such as an export."""
         self._write(self.stdout, text)

@@ -111,7 +111,10 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     ),
     (
         "As a customer",
-        (Row("widget-token", "customers:widget_token", "A signed chat token, for development."),),
+        (
+            Row("widget-token", "customers:widget_token", "A signed chat token, for development."),
+            Row("chat", "customers:chat", "Chat as a customer, in the terminal."),
+        ),
     ),
 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +16,8 @@ from cairnloop_engine.core.errors import JsonObject, Misconfigured
 
 if TYPE_CHECKING:
     from cairnloop_engine import Settings
+
+CHAT_LASTS = timedelta(hours=12)
 
 CustomerOption = Annotated[
     str, typer.Option("--customer", metavar="REF", help="Who the token speaks for.")
@@ -39,6 +44,47 @@ def widget_token(
         "expires_in": ttl,
     }
     conclude(asked.out, Answer(data, [token]))
+
+
+def chat(
+    ctx: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            help="The chat's address, or the page's whole link; without it, as in the settings.",
+        ),
+    ] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option("--customer", metavar="REF", help="Who you are; unless the link says it."),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=0, help="Stay this long after the input ends."
+        ),
+    ] = 0.0,
+) -> None:
+    """Chat as a customer, a line a message; Ctrl+D ends it. For demos."""
+    from cairnloop_cli.chatting import Chat, door  # deferred: loads the websocket library
+
+    asked = invocation(ctx)
+    settings = asked.settings()
+    place = door(url or f"ws://{settings.widget_host}:{settings.widget_port}")
+    if place.token is None:
+        if customer is None:
+            raise typer.BadParameter("name yourself with --customer REF, or give a whole link")
+        place = replace(place, token=minted(settings, customer, ttl=CHAT_LASTS))
+    visit = Chat(place, asked.out)
+    asyncio.run(visit.run(sys.stdin.fileno(), linger=wait))
+    data: JsonObject = {
+        "conversation_id": visit.conversation_id,
+        "sent": [*visit.sent],
+        "received": [*visit.received],
+        "dropped": [*visit.dropped],
+    }
+    conclude(asked.out, Answer(data, ok=not visit.dropped))
 
 
 def minted(

@@ -58,6 +58,8 @@ def smoke(say: Say) -> Answer:
 def temporary_home() -> Iterator[Path]:
     """A home that is deleted with everything in it, its database server included."""
     home = Path(tempfile.mkdtemp(prefix="cairnloop-smoke-"))
+    # The account of the database server may pass through; it can read nothing but its own.
+    home.chmod(0o711)
     try:
         yield home
     finally:

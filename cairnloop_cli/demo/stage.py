@@ -70,7 +70,8 @@ def demo_settings(settings: Settings) -> Settings:
 
 def kept_secret(path: Path) -> str:
     """The secret of this home, made on first use; only its owner can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
