@@ -125,6 +125,8 @@ class Retrieval:
         caller.acting()
         if article_ids is not None and not article_ids:
             raise Invalid("nothing_selected", "No article is selected, so nothing was rebuilt.")
+        if article_ids is None:
+            await self.db.retrying(caller, service.recount)
         wanted = await self._everything(caller) if article_ids is None else list(article_ids)
         for start in range(0, len(wanted), REBUILD_BATCH):
             async with self.db.work(caller) as work:

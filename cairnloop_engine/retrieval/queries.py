@@ -201,6 +201,21 @@ async def remove_words(work: Work, corpus_id: int, doc_id: int) -> None:
     )
 
 
+async def recount(work: Work, corpus_id: int) -> None:
+    """Derive the statistics of a locked corpus from its rows, whatever was stored before."""
+    q = work.qualified
+    for statement in (
+        f"UPDATE {q('search_corpora')} c SET (n_docs, sum_title, sum_body) ="  # noqa: S608
+        " (SELECT count(*), coalesce(sum(d.len_title), 0), coalesce(sum(d.len_body), 0)"
+        f" FROM {q('search_docs')} d WHERE d.corpus_id = c.id) WHERE c.id = :corpus_id",
+        f"DELETE FROM {q('search_lexemes')} WHERE corpus_id = :corpus_id",  # noqa: S608
+        f"INSERT INTO {q('search_lexemes')} (corpus_id, lexeme, n_docs)"  # noqa: S608
+        f" SELECT corpus_id, lexeme, count(*) FROM {q('search_postings')}"
+        " WHERE corpus_id = :corpus_id GROUP BY corpus_id, lexeme",
+    ):
+        await work.session.execute(text(statement), {"corpus_id": corpus_id})
+
+
 async def delete_document(work: Work, doc_id: int) -> None:
     """Take a document out of the index; its vectors go with it."""
     await work.session.execute(delete(DocumentRow).where(DocumentRow.id == doc_id))

@@ -101,6 +101,11 @@ async def record_failure(work: Work, article_id: ArticleId, code: str) -> None:
         work.changed("article", article_id)
 
 
+async def recount(work: Work) -> None:
+    """Bring the statistics of the workspace back to what its rows say."""
+    await queries.recount(work, await queries.lock_corpus(work, SourceType.KNOWLEDGE_BASE))
+
+
 async def request_rebuild(work: Work, article_ids: Sequence[ArticleId]) -> None:
     """Ask for words and vectors of these articles to be made again, in the background."""
     await queries.note_queued(work, article_ids)
