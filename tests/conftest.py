@@ -14,16 +14,32 @@ import pytest
 
 from cairnloop_engine import Caller, Engine, Settings
 from cairnloop_engine.core.database import Database
+from cairnloop_engine.core.embedded import EmbeddedPostgres
 from tests.fakes import FixedClock
-from tests.postgres import TestCluster, empty
+from tests.machine import forbid_the_outside, forget_environment
+from tests.postgres import (
+    TestCluster,
+    WorkerDatabase,
+    home_of_run,
+    private_home,
+    remove_abandoned,
+)
 
 IN_CI = os.environ.get("CI") == "true"
+ROOT = Path(__file__).parents[1]
 
 
-def pytest_configure() -> None:
-    """Keep the developer's own settings out of the run."""
-    for name in [name for name in os.environ if name.startswith("CAIRNLOOP_")]:
-        del os.environ[name]
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the developer's machine out of the run, and the run out of the world."""
+    home = Path(tempfile.mkdtemp(prefix="cairnloop-test-home-"))
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    forget_environment(home)
+    if (ROOT / "cairnloop.toml").exists():
+        # The developer's own settings would be found in the current folder.
+        nothing = home / "cairnloop.toml"
+        nothing.touch()
+        os.environ["CAIRNLOOP_CONFIG"] = str(nothing)
+    forbid_the_outside()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,27 +54,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[TestCluster]:
-    """The cluster of this run, shared by all its workers."""
+    """The cluster of this run, shared by all its workers; the last one to leave removes it."""
+    remove_abandoned()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
-    home = Path(tempfile.gettempdir()) / f"cairnloop-tests-{run[:12]}"
-    home.mkdir(mode=0o755, exist_ok=True)
-    cluster = TestCluster(home)
+    cluster = TestCluster(home_of_run(run))
     cluster.ensure_template()
     yield cluster
     cluster.close()
 
 
 @pytest.fixture(scope="session")
-def worker_database(cluster: TestCluster) -> str:
+def worker_database(cluster: TestCluster) -> Iterator[WorkerDatabase]:
     """The database of this worker process."""
-    return cluster.copy_template(f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    database = WorkerDatabase(cluster.copy_template(name))
+    yield database
+    database.close()
 
 
 @pytest.fixture
-def database_url(worker_database: str) -> str:
+def database_url(worker_database: WorkerDatabase) -> str:
     """This worker's database, emptied."""
-    empty(worker_database)
-    return worker_database
+    worker_database.empty()
+    return worker_database.url
 
 
 @pytest.fixture
@@ -70,20 +88,28 @@ def own_database(cluster: TestCluster) -> Iterator[str]:
 
 
 @pytest.fixture
-def private_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCluster]:
+def private_cluster() -> Iterator[TestCluster]:
     """A cluster that a test may stop and start under its clients."""
-    home = Path(tempfile.mkdtemp(prefix="cairnloop-private-"))
-    cluster = TestCluster(home)
+    cluster = TestCluster(private_home())
     cluster.ensure_template()
     yield cluster
     cluster.server.stop("immediate")
-    shutil.rmtree(home, ignore_errors=True)
+    cluster.close()
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home folder with nothing in it."""
     return tmp_path / "home"
+
+
+@pytest.fixture
+def embedded_home() -> Iterator[Path]:
+    """An empty home folder in which an embedded Postgres may run, also as root."""
+    home = private_home()
+    yield home
+    EmbeddedPostgres(home).erase()
+    shutil.rmtree(home)
 
 
 @pytest.fixture
@@ -112,3 +138,9 @@ def db(engine: Engine) -> Database:
 def caller() -> Caller:
     """An operator."""
     return Caller.operator("maya")
+
+
+@pytest.fixture
+def operator(caller: Caller) -> Caller:
+    """The same operator, for tests in which others call as well."""
+    return caller
