@@ -312,3 +312,32 @@ async def test_a_workspace_is_part_of_who_somebody_is(engine: Engine) -> None:
             )
 
     assert refused["code"] == "conversation_not_found"
+
+
+async def test_replies_that_arrive_during_a_read_are_sent_in_order_and_once(
+    engine: Engine,
+) -> None:
+    async with (
+        chat_server(engine) as server,
+        welcomed(server) as phone,
+        welcomed(server) as desk,
+    ):
+        accepted = await phone.write("start")
+        conversation_id = ConversationId(accepted["conversation_id"])
+
+        async def operator(name: str) -> None:
+            for number in range(10):
+                await engine.conversations.reply(
+                    Caller.operator(name), conversation_id, f"{name} {number}", hold=0
+                )
+
+        await asyncio.gather(operator("maya"), operator("noor"), operator("omar"))
+        seen = [await one.texts(31) for one in (phone, desk)]
+        await phone.nothing_more()
+        await desk.nothing_more()
+
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) == 31
+    for one in (phone, desk):
+        positions = [frame["position"] for frame in one.frames if frame["type"] == "message"]
+        assert positions == list(range(1, 32))

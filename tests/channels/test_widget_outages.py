@@ -109,6 +109,7 @@ async def mortal(private_cluster: TestCluster, tmp_path: Path) -> AsyncIterator[
         yield engine
 
 
+@pytest.mark.requirement("01-conversations:129")
 async def test_the_database_may_go_and_come_back_under_a_running_chat(
     mortal: Engine, private_cluster: TestCluster
 ) -> None:

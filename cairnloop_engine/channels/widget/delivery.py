@@ -144,11 +144,20 @@ class Reader:
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[None]:
         """A turn at the database, for no longer than a customer should wait."""
+        shared = self.shared
         try:
-            async with self.shared.reads, asyncio.timeout(self.shared.config.read_timeout):
+            async with shared.reads, asyncio.timeout(shared.config.read_timeout):
+                if shared.is_away:
+                    raise Unavailable("database_unavailable", "The database is away.")
                 yield
+                shared.found_back()
         except TimeoutError as late:
+            shared.found_away()
             raise Unavailable("database_timeout", "The database takes too long.") from late
+        except Unavailable:
+            if not shared.is_away:
+                shared.found_away()
+            raise
 
 
 def _shown(view: MessageView) -> Message | None:

@@ -43,7 +43,7 @@ LONGEST_NAP_S = 3600.0
 # Between two tries to read while the database is away.
 SHORTEST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
-DRAIN_RETRY_S = 1.0
+DRAIN_RETRY_S = 2.0
 
 
 class Hangup(Exception):
@@ -222,7 +222,7 @@ class Session:
             except NotFound as missing:
                 raise Hangup(Close.NOT_FOUND, refusals.not_found()) from missing
             except CairnloopError as error:
-                log.info("chat delivery waits", extra={"ref": self.ref, "code": error.code})
+                log.debug("chat delivery waits", extra={"ref": self.ref, "code": error.code})
                 # Spreads the sockets over the first second of a database that came back.
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
                 pause = min(LONGEST_PAUSE_S, pause * 2)

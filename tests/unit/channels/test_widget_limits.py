@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnloop_engine.channels.widget import limits
@@ -26,6 +26,7 @@ def test_waiting_as_long_as_told_is_enough() -> None:
     assert bucket.take(11 + wait + 1e-9) == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=200))
 def test_a_bucket_never_gives_more_than_capacity_and_refill(times: list[float]) -> None:
     bucket = Bucket.full(5, 1.0, now=0)
@@ -80,6 +81,7 @@ def test_strangers_cannot_take_every_seat() -> None:
     assert [seats.enter(), seats.enter(), seats.enter()] == [True, True, False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["ada", "ben", "cid", None]), max_size=60))
 def test_everybody_who_leaves_gives_a_seat_back(visits: list[str | None]) -> None:
     seats = Seats(most=100, most_each=100, most_strangers=100)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnloop_engine.channels.widget.origins import checked, may_connect, normalised
@@ -73,6 +73,7 @@ def test_a_configured_origin_is_an_origin(origin: str) -> None:
     assert refused.value.code == "widget_origin_invalid"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_an_origin_or_not(text: str) -> None:
     spelling = normalised(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnloop_engine.channels.widget.protocol import (
@@ -37,16 +37,19 @@ TYPED = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_answered(raw: str) -> None:
     assert isinstance(parse(raw), Hello | Send | Ping | BadFrame)
 
 
+@settings(deadline=None)
 @given(JSON_VALUES | TYPED)
 def test_any_json_is_answered(value: object) -> None:
     assert isinstance(parse(json.dumps(value)), Hello | Send | Ping | BadFrame)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_a_text_survives_the_frame_unless_it_is_half_a_character(text: str) -> None:
     whole = text.encode("utf-8", "replace").decode("utf-8", "replace")
@@ -99,6 +102,7 @@ def test_what_is_wrong_with_a_frame_is_said(raw: str, code: str) -> None:
     assert answer.code == code
 
 
+@settings(deadline=None)
 @given(st.text(min_size=8, alphabet=st.characters(categories=["Lu", "Nd"])))
 def test_the_answer_quotes_nothing_of_the_frame(secret: str) -> None:
     raws = [

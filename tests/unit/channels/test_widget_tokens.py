@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairnloop_engine.channels.widget.config import WidgetConfig
@@ -109,6 +109,7 @@ async def test_a_token_for_ever_is_understood(exp: int) -> None:
     assert identity.expires_at.year >= 5000
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
 async def test_no_text_is_a_token(text: str) -> None:
     assert await refusal(text) == "unauthorized"
