@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ class Customer:
                 await asyncio.sleep(random.uniform(0.1, 0.6))
 
     async def _converse(self, socket: ClientConnection, stop: asyncio.Event) -> None:
-        token = mint_token(self.secret, self.ref, "default", ttl=3600)
+        token = mint_token(
+            self.secret, customer_ref=self.ref, workspace="default", ttl=timedelta(hours=1)
+        )
         hello: dict[str, Any] = {"type": "hello", "v": 1, "token": token, "after": self.position}
         if self.conversation_id is not None:
             hello["conversation_id"] = self.conversation_id
@@ -134,6 +137,7 @@ class Processes:
     """The product's own processes, each started as an operator would start it."""
 
     def __init__(self, home: Path, secret: str) -> None:
+        self.secret = secret
         self._environment = {
             "CAIRNLOOP_HOME": str(home),
             "CAIRNLOOP_WIDGET_SECRET": secret,
@@ -221,7 +225,8 @@ async def settled(engine: Engine, customers: list[Customer], books: Books) -> No
             behind = [
                 one.ref
                 for one in customers
-                if one.unsent or len(set(books.seen.get(one.ref, ()))) < len(released[one.ref])
+                if one.unsent
+                or len(set(books.seen.get(one.ref, ()))) < len(released.get(one.ref, ()))
             ]
             if not behind and not (await engine.conversations.counts(MAYA)).held:
                 return
@@ -272,31 +277,11 @@ async def balanced(engine: Engine, books: Books) -> dict[str, Any]:
 
 
 async def soak(minutes: float, home: Path) -> bool:
-    secret = secrets.token_urlsafe(32)
-    books, stop, writing = Books(), asyncio.Event(), asyncio.Event()
-    processes = Processes(home, secret)
-    port = random.randint(20_000, 40_000)
-    async with Engine(Settings.load(home=home)) as engine:
-        await processes.start("widget", "serve-widget", "--port", str(port))
-        await processes.start("worker-a", "worker")
-        await processes.start("worker-b", "worker")
-        url = f"ws://127.0.0.1:{port}"
-        customers = [
-            Customer(f"customer-{number}", url, secret, books, writing) for number in range(CLIENTS)
-        ]
-        writing.set()
-        tasks = [asyncio.create_task(one.live(stop)) for one in customers]
-        operator = asyncio.create_task(answer(engine, books, stop))
-        server = EmbeddedPostgres(home)
-        await disturb(processes, server, books, minutes * 60)
-        writing.clear()
-        try:
-            await settled(engine, customers, books)
-        except TimeoutError:
-            print("not everything came to rest within three minutes")
-        stop.set()
-        await asyncio.gather(operator, *tasks)
-        result = await balanced(engine, books)
+    processes = Processes(home, secrets.token_urlsafe(32))
+    try:
+        async with Engine(Settings.load(home=home)) as engine:
+            result = await run(engine, processes, home, minutes)
+    finally:
         await processes.stop()
     print(json.dumps(result, indent=2))
     return not (
@@ -304,6 +289,33 @@ async def soak(minutes: float, home: Path) -> bool:
         or result["stored_more_than_once"]
         or result["clients_that_saw_something_else"]
     )
+
+
+async def run(engine: Engine, processes: Processes, home: Path, minutes: float) -> dict[str, Any]:
+    books, stop, writing = Books(), asyncio.Event(), asyncio.Event()
+    port = random.randint(20_000, 40_000)
+    await processes.start("widget", "serve-widget", "--port", str(port))
+    await processes.start("worker-a", "worker")
+    await processes.start("worker-b", "worker")
+    url = f"ws://127.0.0.1:{port}"
+    customers = [
+        Customer(f"customer-{number}", url, processes.secret, books, writing)
+        for number in range(CLIENTS)
+    ]
+    writing.set()
+    # A group: a client that fails ends the soak, loudly.
+    async with asyncio.TaskGroup() as everybody:
+        for one in customers:
+            everybody.create_task(one.live(stop))
+        everybody.create_task(answer(engine, books, stop))
+        await disturb(processes, EmbeddedPostgres(home), books, minutes * 60)
+        writing.clear()
+        try:
+            await settled(engine, customers, books)
+        except TimeoutError:
+            print("not everything came to rest within three minutes")
+        stop.set()
+    return await balanced(engine, books)
 
 
 def main() -> None:

@@ -26,8 +26,9 @@ from cairnloop_engine import Engine, Settings
 async def main():
     async with Engine(Settings.load(database_url=sys.argv[1])) as engine:
         Path(sys.argv[2]).touch()
-        while not Path(sys.argv[3]).exists():
-            await asyncio.sleep(0.005)
+        async with asyncio.timeout(60):
+            while not Path(sys.argv[3]).exists():
+                await asyncio.sleep(0.02)
         report = await engine.migrate()
         print(len(report.applied))
 
@@ -63,11 +64,16 @@ async def test_twenty_processes_behind_a_barrier_migrate_once(
         )
         for number in range(20)
     ]
-    async with asyncio.timeout(60):
-        while len(list(tmp_path.glob("ready-*"))) < 20:
-            await asyncio.sleep(0.02)
-        go.touch()
-        said = [await process.communicate() for process in processes]
+    try:
+        async with asyncio.timeout(120):
+            while len(list(tmp_path.glob("ready-*"))) < 20:
+                await asyncio.sleep(0.02)
+            go.touch()
+            said = [await process.communicate() for process in processes]
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
 
     assert [process.returncode for process in processes] == [0] * 20, said
     applied = sorted(int(out) for out, _ in said)
