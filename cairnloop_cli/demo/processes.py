@@ -46,10 +46,9 @@ class Child:
         return "\n".join(lines[-LAST_LINES:]) or "It said nothing."
 
     def signal_group(self, number: signal.Signals) -> None:
-        try:
+        # Once it was waited for, its number may belong to somebody else.
+        if self.alive:
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 @dataclass(slots=True)
@@ -79,6 +78,19 @@ class Crew:
         child = Child(name, process, log)
         self.children.append(child)
         return child
+
+    def child(self, name: str) -> Child:
+        """The child of this name that was started last."""
+        return next(child for child in reversed(self.children) if child.name == name)
+
+    @property
+    def gone(self) -> list[Child]:
+        """Those that ended although nobody asked them to."""
+        return [child for child in self.children if not child.alive]
+
+    @property
+    def all_alive(self) -> bool:
+        return not self.gone
 
     def stop(self) -> None:
         """Ask every child to stop, and end those that do not."""

@@ -6,12 +6,13 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
 
 from cairnloop_cli.answers import Answer
 from cairnloop_cli.demo import stage
-from cairnloop_cli.demo.processes import LOOPBACK, Crew
+from cairnloop_cli.demo.processes import LOOPBACK, Crew, await_ready
 from cairnloop_cli.demo.signals import stoppable
-from cairnloop_cli.demo.stage import Place
+from cairnloop_cli.demo.stage import START_WITHIN_S, Place
 from cairnloop_cli.output import Output
 from cairnloop_engine import Settings
 from cairnloop_engine.core.errors import JsonObject, Misconfigured, Unavailable
@@ -58,13 +59,15 @@ def show(settings: Settings, wish: Wish, out: Output) -> None:
             out.note("Deleting what the demo's database holds.")
             asyncio.run(reset(told))
         _load(told, out)
-        out.note("Starting a worker, the chat server and the HTTP server.")
-        with stage.running(told, say=out.note) as (place, crew):
+        out.note("Starting the chat, a worker and the HTTP server.")
+        meanwhile = _load_console if wish.console else None
+        with stage.running(told, say=out.note, meanwhile=meanwhile) as (place, crew):
             out.show(doors(place))
             if wish.console:
                 _console(told)
             else:
-                _stay(crew, out)
+                _stay(crew, place, out)
+            _mourn(crew, out)
             out.note("Stopping what the demo started.")
     if wish.console and not out.as_json:
         out.line("These links work again whenever the demo runs:")
@@ -96,24 +99,38 @@ def _load(settings: Settings, out: Output) -> None:
         stage.load_story(settings, told=progress.step)
 
 
+def _load_console() -> None:
+    import_module("cairnloop_tui.app")
+
+
 def _console(settings: Settings) -> None:
     from cairnloop_tui.app import run_console  # deferred: only a demo with a console loads textual
 
     run_console(settings, operator=settings.operator, workspace=settings.workspace)
 
 
-def _stay(crew: Crew, out: Output) -> None:
+def _stay(crew: Crew, place: Place, out: Output) -> None:
     """Keep everything running until somebody says stop, or a process ends by itself."""
-    out.note("Running. Press Ctrl+C to stop.")
     try:
-        while all(child.alive for child in crew.children):
+        if place.http_port is not None:
+            await_ready(crew.child("http"), place.http_port, "/ready", within=START_WITHIN_S)
+        out.note("Running. Press Ctrl+C to stop.")
+        while crew.all_alive:
             time.sleep(LOOK_EVERY_S)
     except KeyboardInterrupt:
         return
-    gone = next(child for child in crew.children if not child.alive)
+    (gone, *_) = crew.gone
     raise Unavailable(
         "demo_process_failed",
         f"The process {gone.name} stopped by itself. Its log ends:\n{gone.last_words()}",
         process=gone.name,
         log=str(gone.log),
     )
+
+
+def _mourn(crew: Crew, out: Output) -> None:
+    """Tell of processes that ended while nobody could be told."""
+    for child in crew.gone:
+        out.note(f"The process {child.name} had stopped by itself. Its log ends:")
+        for line in child.last_words().splitlines():
+            out.note(f"  {line}")

@@ -47,7 +47,7 @@ def smoke(say: Say) -> Answer:
         with database_kept(settings):
             say("Loading articles and conversations into a database of its own.")
             asyncio.run(seeding.seed(settings, [_part()]))
-            say("Starting a worker and a chat server.")
+            say("Starting a chat server and a worker.")
             with running(settings, say=say, http=False) as (place, crew):
                 say("Walking the stages.")
                 walk = asyncio.run(_walk(place, crew))
@@ -70,14 +70,13 @@ def temporary_home() -> Iterator[Path]:
 async def _walk(place: Place, crew: Crew) -> Walk:
     walk = Walk()
     operator = Caller.operator(place.settings.operator, place.settings.workspace)
-    widget = next(child for child in crew.children if child.name == "widget")
     async with Engine(place.settings) as engine:
         awaiting = next(seed for seed in _part().conversations if seed.key == NEIGHBOURS[-1])
         neighbour = await verify.find(engine, operator, awaiting)
         if neighbour is None:
             raise AssertionError("the story was just loaded")
         customer = files.cast().customers[CUSTOMER]
-        scene = Scene(engine, place, crew, widget, operator, customer, neighbour.id)
+        scene = Scene(engine, place, crew, operator, customer, neighbour.id)
         for number, name, run in STAGES:
             await walk.stage(number, name, partial(run, scene))
     return walk

@@ -102,8 +102,12 @@ def load_story(settings: Settings, *, told: Told | None = None) -> None:
 
 
 @contextmanager
-def running(settings: Settings, *, say: Say, http: bool = True) -> Iterator[tuple[Place, Crew]]:
+def running(
+    settings: Settings, *, say: Say, http: bool = True, meanwhile: Callable[[], None] | None = None
+) -> Iterator[tuple[Place, Crew]]:
     """Worker, chat server and HTTP server in processes of their own, until the block ends.
+
+    The chat comes first, because people wait for it; ``meanwhile`` runs while it starts.
 
     Raises:
         Misconfigured: ``no_free_port``.
@@ -113,16 +117,15 @@ def running(settings: Settings, *, say: Say, http: bool = True) -> Iterator[tupl
     http_port = _port("HTTP server", settings.http_port, say, taken=widget_port) if http else None
     place = Place(settings, widget_port, http_port)
     with crew(settings) as started:
-        started.start("worker", ["worker"])
         widget = started.start(
             "widget", ["serve-widget", "--host", LOOPBACK, "--port", str(widget_port)]
         )
-        served = None
-        if http_port is not None:
-            served = started.start("http", ["serve", "--host", LOOPBACK, "--port", str(http_port)])
+        if meanwhile is not None:
+            meanwhile()
         await_ready(widget, widget_port, "/ready", within=START_WITHIN_S)
-        if served is not None and http_port is not None:
-            await_ready(served, http_port, "/ready", within=START_WITHIN_S)
+        started.start("worker", ["worker"])
+        if http_port is not None:
+            started.start("http", ["serve", "--host", LOOPBACK, "--port", str(http_port)])
         yield place, started
 
 

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from dataclasses import dataclass
 
-from cairnloop_cli.demo.processes import LOOPBACK, Child, Crew, await_ready
+from cairnloop_cli.demo.processes import LOOPBACK, Crew, await_ready
 from cairnloop_cli.demo.report import check
 from cairnloop_cli.demo.stage import START_WITHIN_S, Place
 from cairnloop_cli.demo.visitor import Frame, Visitor, visiting
@@ -43,7 +43,6 @@ class Scene:
     engine: Engine
     place: Place
     crew: Crew
-    widget: Child
     operator: Caller
     customer: Person
     # Somebody else's conversation, on which a reply with a citation is tried.
@@ -67,7 +66,7 @@ async def arrives(scene: Scene) -> str:
     async with visiting(scene.place.socket_address, scene.token) as visitor:
         accepted = await _said(visitor, "smoke-1", QUESTION)
         # Nothing of the server runs on: what it acknowledged has to be durable by now.
-        scene.widget.signal_group(signal.SIGKILL)
+        scene.crew.child("widget").signal_group(signal.SIGKILL)
     scene.conversation_id = ConversationId(accepted["conversation_id"])
     await _recorded_once(scene, accepted)
 
@@ -205,10 +204,10 @@ async def _recorded_once(scene: Scene, accepted: Frame) -> None:
 
 
 def _restart_widget(scene: Scene) -> None:
-    scene.widget.process.wait()
+    scene.crew.child("widget").process.wait()
     port = str(scene.place.widget_port)
-    scene.widget = scene.crew.start("widget", ["serve-widget", "--host", LOOPBACK, "--port", port])
-    await_ready(scene.widget, scene.place.widget_port, "/ready", within=START_WITHIN_S)
+    again = scene.crew.start("widget", ["serve-widget", "--host", LOOPBACK, "--port", port])
+    await_ready(again, scene.place.widget_port, "/ready", within=START_WITHIN_S)
 
 
 async def _is_live(feed: ChangeFeed) -> None:
