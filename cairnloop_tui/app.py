@@ -40,8 +40,9 @@ from cairnloop_tui.inbox.screen import InboxScreen
 from cairnloop_tui.keeping import kept_file
 from cairnloop_tui.keys.desk import KeyDesk
 from cairnloop_tui.keys.guard import Guard
-from cairnloop_tui.keys.keymap import Keymap, shown_keys
+from cairnloop_tui.keys.keymap import Keymap
 from cairnloop_tui.live import Freshness
+from cairnloop_tui.logs import logged_to
 from cairnloop_tui.lookout import Lookout
 from cairnloop_tui.notices import Notice, Notices
 from cairnloop_tui.preferences import Preferences
@@ -51,7 +52,6 @@ from cairnloop_tui.theme import themes
 from cairnloop_tui.theme.tokens import Tone
 from cairnloop_tui.trouble import trouble_of
 from cairnloop_tui.unsent import UnsentTexts
-from cairnloop_tui.widgets.chrome import FooterKey
 
 T = TypeVar("T")
 
@@ -191,28 +191,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
             return read_only
         return command.why_not(ctx)
 
-    def footer_keys(self, screen: AnyScreen) -> Sequence[FooterKey]:
-        """The commands that can act now and have a place in the footer."""
-        if screen.armed is not None:
-            return [FooterKey("Enter", "confirm"), FooterKey("Esc", "back")]
-        ctx = Context(self, screen)
-        typing = screen.typing()
-        around = (FooterKey("Tab", "next pane"), FooterKey("Esc", "back")) if typing else ()
-        acting = [
-            FooterKey(shown_keys(self._footer_key(command, typing)), command.label)
-            for command in self.commands.in_scope(screen.scope)
-            if command.label is not None
-            and command.keys
-            and (not typing or command.acts_in_text(screen.scope))
-            and self.reason_against(command, ctx) is None
-        ]
-        return [*acting, *around]
-
-    def _footer_key(self, command: Command, typing: bool) -> str:
-        if not typing:
-            return command.keys[0]
-        return next((key for key in command.keys if len(key) > 1), command.keys[0])
-
     # Where to
 
     def go_home(self) -> None:
@@ -264,21 +242,6 @@ class ConsoleApp(App[int], inherit_bindings=False):
     @property
     def freshness(self) -> Freshness:
         return self.lookout.freshness
-
-    def banner(self) -> tuple[str, Tone] | None:
-        """The state that every screen must show."""
-        if self.lookout.freshness.is_away:
-            return (
-                "Database unreachable, retrying. What you see is stale; what you type is kept.",
-                Tone.DANGER,
-            )
-        if (problem := self.unsent.problem) is not None:
-            return (problem, Tone.WARNING)
-        reason = self.session.read_only_reason
-        return None if reason is None else (reason, Tone.WARNING)
-
-    def who(self) -> str:
-        return f"{self.session.operator or 'nobody'} {self.glyphs.dot} {self.session.workspace}"
 
     def _times_age(self) -> None:
         screen = self.console_screen
@@ -392,7 +355,8 @@ def run_console(
         ascii_only=ascii,
         no_color=no_color,
     )
-    app.run()
+    with logged_to(settings.home_dir / "logs" / "console.log"):
+        app.run()
     if app.start_error is not None:
         raise app.start_error
     return app.return_code or 0

@@ -25,9 +25,8 @@ def frames_of(error: BaseException) -> str:
 def log_bug(error: BaseException, doing: str) -> str:
     """Log a bug without anything that it was working on; returns the reference to quote."""
     reference = secrets.token_hex(3)
-    log.error(
-        "console bug while %s", doing, extra={"reference": reference, "frames": frames_of(error)}
-    )
+    # The log's formatter writes the stack's places, never values or the exception's own words.
+    log.error("console bug while %s", doing, exc_info=error, extra={"ref": reference})
     return reference
 
 

@@ -16,6 +16,7 @@ from cairnloop_engine.core.changes import Change
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.lists.movable import Movable
 from cairnloop_tui.live import freshness_piece
+from cairnloop_tui.surroundings import banner, footer_keys, who
 from cairnloop_tui.text import Line
 from cairnloop_tui.theme.glyphs import Glyphs
 from cairnloop_tui.theme.tokens import Tone
@@ -183,10 +184,10 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
         """Draw title, banner, status and footer again."""
         if not self.is_mounted:
             return
-        banner = self.console.banner()
+        lasting = banner(self.console)
         box = self.query_one("#banner", LineBox)
-        box.set_class(banner is not None and banner[1] is Tone.DANGER, "-danger")
-        box.set_class(banner is not None and banner[1] is Tone.WARNING, "-warning")
+        box.set_class(lasting is not None and lasting[1] is Tone.DANGER, "-danger")
+        box.set_class(lasting is not None and lasting[1] is Tone.WARNING, "-warning")
         for box in self.query(LineBox):
             if box.id in {"title", "banner", "status", "footer"}:
                 box.redraw()
@@ -209,8 +210,8 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
         return [chrome.title_line(self.crumbs(), fresh, width, self.glyphs)]
 
     def _banner(self, width: int) -> list[Line]:
-        banner = self.console.banner()
-        return [] if banner is None else chrome.banner_lines(*banner, width, self.glyphs)
+        lasting = banner(self.console)
+        return [] if lasting is None else chrome.banner_lines(*lasting, width, self.glyphs)
 
     def _status(self, width: int) -> list[Line]:
         notice = self.console.notices.shown
@@ -221,7 +222,7 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
                 pending=self.console.desk.sequences.typed,
                 marked=self.marked_count(),
                 place="" if mover is None else mover.place(),
-                who=self.console.who(),
+                who=who(self.console),
                 width=width,
                 glyphs=self.glyphs,
             )
@@ -229,7 +230,7 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
 
     def _footer(self, width: int) -> list[Line]:
         help_key = "F1" if self.typing() else "?"
-        return [chrome.footer_line(self.console.footer_keys(self), width, help_key)]
+        return [chrome.footer_line(footer_keys(self.console, self), width, help_key)]
 
     # Events
 

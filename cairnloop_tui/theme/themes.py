@@ -148,7 +148,8 @@ def _flat_variables(*, primary: str, border: str, tones: dict[Tone, str]) -> dic
     )
     variables |= {"c-border": border, "c-focus": primary, "c-primary": primary}
     variables["c-primary-text"] = "ansi_black" if primary != default else default
-    for tone, colour in tones.items():
+    for tone in DARK.status:
+        colour = tones[tone]
         variables[f"c-{tone}-surface"] = default
         variables[f"c-{tone}-border"] = colour
         variables[f"c-{tone}-text"] = colour
