@@ -84,7 +84,11 @@ def unnamed() -> list[str]:
 
 def _codes(call: ast.Call, chosen: dict[int, list[str]]) -> list[str]:
     """The codes that this call may bear: the written one, or those of the case around it."""
-    written = words(call.args[0]) if call.args else None
+    first = call.args[0] if call.args else None
+    # A code that another process sent, or else the one that is written beside it.
+    if isinstance(first, ast.BoolOp):
+        first = first.values[-1]
+    written = words(first) if first is not None else None
     return [written] if written else chosen.get(call.lineno, [])
 
 
