@@ -308,3 +308,25 @@ async def test_a_draft_recorded_behind_a_customer_message_stands_down(
     await waiting
 
     assert await desk.statuses() == []
+
+
+async def test_a_reply_taken_back_between_reading_and_recording_does_not_lose_the_draft(
+    desk: Desk, clock: FixedClock
+) -> None:
+    received = await desk.customer_writes()
+    replied = await desk.conversations.reply(MAYA, received.conversation_id, "Mine", hold=60)
+    clock.advance(timedelta(seconds=5))
+    [job] = await desk.waiting_jobs()
+
+    async def run_job() -> None:
+        await desk.drafter.run(job)
+
+    async with desk.db.work(MAYA) as work:
+        await release.retract(work, replied.message_id)
+        # The job still reads a reply on its way, and waits for the lock to say so.
+        async with second_waits(desk, _apart(run_job)) as waiting:
+            pass
+    await waiting
+    await desk.run_due()
+
+    assert await desk.statuses() == ["pending"]

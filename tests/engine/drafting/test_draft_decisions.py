@@ -22,8 +22,8 @@ from cairnloop_engine import (
 from cairnloop_engine.conversations import release
 from cairnloop_engine.conversations.model import Delivery, DraftLink
 from cairnloop_engine.core.actors import Actor
-from cairnloop_engine.core.ids import DraftDecisionId, DraftId
-from cairnloop_engine.drafting import decisions
+from cairnloop_engine.core.ids import DraftDecisionId, DraftId, MessageId
+from cairnloop_engine.drafting import decisions, outcomes
 from cairnloop_engine.drafting.decisions import Decided
 from cairnloop_engine.drafting.model import (
     Approval,
@@ -309,6 +309,19 @@ async def test_a_held_approval_taken_back_gives_the_draft_back_at_the_same_revis
 
     await desk.drafting.approve(MAYA, draft.id, hold=0)
     assert await replies(desk, draft) == [draft.customer_reply]
+
+
+async def test_only_the_message_that_a_draft_became_can_give_it_back(desk: Desk) -> None:
+    draft = await desk.drafted()
+    decided = await desk.drafting.approve(MAYA, draft.id, hold=60)
+    assert decided.message_id is not None
+
+    async with desk.db.work(MAYA) as work:
+        await outcomes.give_back(
+            work, draft.conversation_id, draft.id, MessageId(decided.message_id - 1)
+        )
+
+    assert await desk.statuses() == ["approved"]
 
 
 async def test_a_draft_given_back_gives_way_to_the_one_that_was_made_meanwhile(

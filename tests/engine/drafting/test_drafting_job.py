@@ -9,7 +9,6 @@ import pytest
 
 from cairnloop_engine import Caller, Conflict, Engine, Forbidden, Invalid, NotFound, Unavailable
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.core.jobs import JobContext
 from cairnloop_engine.drafting.model import DraftingConfig, PolicyVerdict, ProposalType
 from cairnloop_engine.drafting.ports import PolicyContext
 from cairnloop_engine.drafting.proposal import Proposal
@@ -164,16 +163,33 @@ async def test_a_run_that_was_frozen_cannot_take_a_newer_request_off_the_list(
 ) -> None:
     received = await desk.customer_writes("First question")
     clock.advance(DELAY)
-    [frozen] = await desk.waiting_jobs()
-    await desk.run_due()
-    await desk.customer_writes("Second question")
+    [job] = await desk.waiting_jobs()
 
-    # Its generation counts from one again, like that of the newer request.
-    await desk.drafter.run(JobContext({**frozen.args, "generation": 1}, frozen.job_id, 2))
+    async def twin_finishes_and_the_customer_writes_again() -> None:
+        await desk.run_due()
+        # The request of this message counts its generations from one again.
+        await desk.customer_writes("Second question")
+
+    desk.ground.meanwhile = twin_finishes_and_the_customer_writes_again
+    await desk.drafter.run(job)
     draft = await desk.draft_for(received.conversation_id)
 
     assert draft.grounding.query.startswith("Second question")
     assert await desk.statuses() == ["discarded", "pending"]
+
+
+async def test_a_denied_reply_is_recorded_once_however_often_the_job_runs(
+    engine: Engine, clock: FixedClock
+) -> None:
+    desk = open_desk(engine, clock, policy=Says(PolicyVerdict.DENY))
+    await desk.customer_writes()
+    clock.advance(DELAY)
+    [job] = await desk.waiting_jobs()
+
+    desk.ground.meanwhile = lambda: desk.drafter.run(job)
+    await desk.drafter.run(job)
+
+    assert await desk.audited() == ["drafting.denied"]
 
 
 async def test_an_answer_given_meanwhile_makes_the_draft_pointless(
