@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,7 +21,7 @@ class Line(BaseModel):
     customer: str
     text: str
     subject: str | None = None
-    conversation: int | None = Field(None, ge=1, le=LARGEST_ID)
+    conversation: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
     client_id: str | None = None
 
 
