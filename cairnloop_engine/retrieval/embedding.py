@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from cairnloop_engine.retrieval.ports import (
     Answer,
     Embedder,
     EmbedderRecord,
+    Preparing,
     Purpose,
     Vector,
     Vectors,
 )
+
+T = TypeVar("T")
 
 # A float16 component has about three digits; a norm below this is noise, not a direction.
 SMALLEST_NORM = 1e-6
@@ -73,6 +76,7 @@ class Embedding:
         self._passage_timeout_s = passage_timeout_s
         self._remembered_queries = remembered_queries
         self._queries: OrderedDict[str, Vector] = OrderedDict()
+        self._prepared = not isinstance(embedder, Preparing)
 
     @property
     def record(self) -> EmbedderRecord:
@@ -103,9 +107,22 @@ class Embedding:
     async def _embed(self, texts: Sequence[str], purpose: Purpose, limit_s: float) -> Vectors:
         assert_no_transaction("an embedding")
         record = self._embedder.record
+        if not self._prepared:
+            # Loading a model is slow once; counted against a question it would cost its vector.
+            await self._bounded(self._prepare(), self._passage_timeout_s)
+            self._prepared = True
+        answer = await self._bounded(self._embedder.embed(texts, purpose=purpose), limit_s)
+        return checked(record, len(texts), answer)
+
+    async def _prepare(self) -> None:
+        if isinstance(self._embedder, Preparing):
+            await self._embedder.prepare()
+
+    async def _bounded(self, answer: Awaitable[T], limit_s: float) -> T:
+        record = self._embedder.record
         try:
             async with asyncio.timeout(limit_s):
-                answer = await self._embedder.embed(texts, purpose=purpose)
+                return await answer
         except TimeoutError as error:
             raise Unavailable(
                 "embedder_timeout",
@@ -121,4 +138,3 @@ class Embedding:
                 f"The embedder {record.model_id} failed with {type(error).__name__}.",
                 model_id=record.model_id,
             ) from error
-        return checked(record, len(texts), answer)

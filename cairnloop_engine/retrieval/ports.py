@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -78,3 +78,12 @@ class Embedder(Protocol):
     def record(self) -> EmbedderRecord: ...
 
     async def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Answer: ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """An embedder that has to load something once, which may take longer than a question may."""
+
+    async def prepare(self) -> None:
+        """Load what is needed; does nothing when it is loaded. Raises as ``embed`` does."""
+        ...

@@ -35,8 +35,7 @@ WITH corpus AS MATERIALIZED (
   LEFT JOIN {search_lexemes} l ON l.corpus_id = c.id AND l.lexeme = q.lexeme
   ORDER BY weight DESC, q.lexeme LIMIT :most_lexemes
 ), words AS MATERIALIZED (
-  SELECT p.doc_id, array_agg(t.lexeme ORDER BY t.weight DESC, t.lexeme) AS lexemes,
-    sum(t.weight * f.tf / (f.tf + :k1)) / (SELECT sum(weight) FROM terms) AS share
+  SELECT p.doc_id, sum(t.weight * f.tf / (f.tf + :k1)) / (SELECT sum(weight) FROM terms) AS share
   FROM corpus c
   CROSS JOIN terms t
   JOIN {search_postings} p ON p.corpus_id = c.id AND p.lexeme = t.lexeme
@@ -50,8 +49,8 @@ WITH corpus AS MATERIALIZED (
 )"""
 
 # The nearest vectors of one model; several of them may belong to one document, the best counts.
-# The arms meet in a FULL JOIN, which Postgres can only hash: a nested loop, which a guess of one
-# row invites, would compare every candidate with every document that shares a word.
+# The arms meet in a FULL JOIN, which Postgres hashes or merges: a nested loop, which a guess of
+# one row invites, would compare every candidate with every document that shares a word.
 _VECTORS = """, question AS MATERIALIZED (
   SELECT CAST(:vector AS halfvec({dim})) AS unit
 ), near AS MATERIALIZED (
@@ -65,14 +64,14 @@ _VECTORS = """, question AS MATERIALIZED (
     row_number() OVER (ORDER BY min(distance), doc_id) AS vector_rank
   FROM near GROUP BY doc_id
 ), candidates AS MATERIALIZED (
-  SELECT doc_id, v.cosine, v.vector_rank, coalesce(w.share, 0) AS share, w.lexemes
+  SELECT doc_id, v.cosine, v.vector_rank, coalesce(w.share, 0) AS share
   FROM by_vector v
   FULL JOIN words w USING (doc_id)
   WHERE v.doc_id IS NOT NULL
     OR (w.share >= (SELECT min(share) FROM by_word)
       AND w.doc_id = ANY (CAST((SELECT array_agg(doc_id) FROM by_word) AS bigint[])))
 ), scored AS (
-  SELECT c.doc_id, coalesce(c.cosine, exact.cosine) AS cosine, c.share, c.lexemes, c.vector_rank,
+  SELECT c.doc_id, coalesce(c.cosine, exact.cosine) AS cosine, c.share, c.vector_rank,
     k.keyword_rank
   FROM candidates c
   LEFT JOIN by_word k USING (doc_id)
@@ -84,20 +83,24 @@ _VECTORS = """, question AS MATERIALIZED (
 )"""
 
 _NO_VECTORS = """, scored AS (
-  SELECT doc_id, NULL::float8 AS cosine, share, lexemes, NULL::bigint AS vector_rank,
+  SELECT doc_id, NULL::float8 AS cosine, share, NULL::bigint AS vector_rank,
     NULL::bigint AS keyword_rank
   FROM words
 )"""
 
 # The winners with what explains them: the cosine of each slot, and the passage to show.
 _BEST = """, best AS MATERIALIZED (
-  SELECT doc_id, {score} AS score, share, lexemes FROM scored
+  SELECT doc_id, {score} AS score, share FROM scored
   ORDER BY score DESC, doc_id LIMIT :limit
 )
-SELECT b.doc_id, b.score, b.share, b.lexemes, d.article_id, d.revision_id, d.title,
+SELECT b.doc_id, b.score, b.share, m.lexemes, d.article_id, d.revision_id, d.title,
   d.updated_at, s.cos_title, s.cos_doc, s.cos_chunk, c.id AS chunk_id, c.heading, c.content
 FROM best b
 JOIN {search_docs} d ON d.id = b.doc_id AND d.workspace = :workspace
+CROSS JOIN LATERAL (
+  SELECT array_agg(t.lexeme ORDER BY t.weight DESC, t.lexeme) AS lexemes
+  FROM terms t JOIN {search_postings} p ON p.doc_id = b.doc_id AND p.lexeme = t.lexeme
+) m
 CROSS JOIN LATERAL ({slots}) s
 CROSS JOIN LATERAL (
   SELECT coalesce(s.chunk_id, (
@@ -105,7 +108,7 @@ CROSS JOIN LATERAL (
     ORDER BY (
       SELECT count(*) FROM unnest(tsvector_to_array(
         to_tsvector(CAST(:language AS regconfig), p.content))) AS l(lexeme)
-      WHERE l.lexeme = ANY (b.lexemes)) DESC, p.position
+      WHERE l.lexeme = ANY (m.lexemes)) DESC, p.position
     LIMIT 1)) AS id
 ) chosen
 JOIN {chunks} c ON c.id = chosen.id AND c.workspace = :workspace

@@ -198,12 +198,18 @@ class MiniLM:
     def __init__(self, *, threads: int) -> None:
         self._threads = max(1, threads)
 
+    async def prepare(self) -> None:
+        """Load the model, in a thread; the second time there is nothing to do."""
+        await asyncio.to_thread(self._model)
+
     async def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Vectors:
         """Embed in a thread. This model treats questions and passages alike."""
         return await asyncio.to_thread(self.embed_now, list(texts))
 
     def embed_now(self, texts: Sequence[str]) -> Vectors:
         """The same in the calling thread."""
+        return self._model().embed(texts)
+
+    def _model(self) -> Model:
         with _loading:
-            model = _shared(self._threads)
-        return model.embed(texts)
+            return _shared(self._threads)

@@ -98,6 +98,30 @@ async def test_an_embedder_that_never_answers_is_unavailable_within_its_time() -
     assert away.value.code == "embedder_timeout"
 
 
+class Loading(Answering):
+    """An embedder whose first minute goes by with loading."""
+
+    def __init__(self) -> None:
+        super().__init__([[1.0, 0.0, 0.0]])
+        self.loaded = 0
+
+    async def prepare(self) -> None:
+        ready = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.08, ready.set)
+        await ready.wait()
+        self.loaded += 1
+
+
+async def test_loading_a_model_is_not_counted_against_the_first_question() -> None:
+    embedder = Loading()
+    embedding = Embedding(embedder, query_timeout_s=0.05, passage_timeout_s=5, remembered_queries=2)
+
+    await embedding.query("a")
+    await embedding.query("b")
+
+    assert embedder.loaded == 1
+
+
 async def test_whatever_a_host_embedder_raises_is_an_embedder_that_failed() -> None:
     with pytest.raises(Unavailable) as failed:
         await through_checks(Answering(ValueError("secret in here"))).passages(["a"])
