@@ -146,6 +146,44 @@ async def test_a_shop_embeds_the_chat(engine: Engine, browser: Browser) -> None:
     assert chat.troubles == []
 
 
+async def test_a_shop_renews_a_token_and_sees_what_is_unread(
+    engine: Engine, browser: Browser
+) -> None:
+    port = _free_port()
+    script = f'<script src="http://127.0.0.1:{port}/widget.js"></script>'
+    async with (
+        shop(script) as site,
+        chat_server(engine, port=port, origins=(site,)),
+    ):
+        chat = await ChatPage.new(browser)
+        await chat.page.goto(site)
+        await chat.page.evaluate(
+            "token => CairnloopChat.open({ token })", token_for("ada", ttl=-90)
+        )
+        frame = chat.page.frame_locator("iframe")
+        await expect(frame.get_by_role("heading", name="has expired")).to_be_visible()
+
+        await chat.page.evaluate("token => CairnloopChat.setToken(token)", token_for("ada"))
+        await expect(frame.get_by_role("status")).to_have_text("Connected")
+        await frame.get_by_label("Your message").fill("Hello?")
+        await frame.get_by_label("Your message").press("Enter")
+        await expect(frame.get_by_text("✓ Sent")).to_be_visible()
+        await frame.get_by_role("button", name="Close chat").click()
+        head = await engine.conversations.customer_conversation(Caller.customer("ada"))
+        assert head is not None
+        for words in ("Hello!", "How can we help?"):
+            await engine.conversations.reply(MAYA, head.conversation_id, words, hold=0)
+
+        unread = chat.page.get_by_role("button", name="Support chat, 2 unread")
+        await expect(unread).to_be_visible()
+        await unread.click()
+        await expect(
+            chat.page.get_by_role("button", name="Support chat", exact=True)
+        ).to_be_visible()
+        await expect(frame.get_by_text("How can we help?")).to_be_visible()
+    assert chat.troubles == []
+
+
 async def test_a_site_that_is_not_listed_cannot_show_the_chat(
     engine: Engine, browser: Browser
 ) -> None:

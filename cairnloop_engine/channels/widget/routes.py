@@ -90,9 +90,9 @@ class Routes:
         reason = "draining" if self.shared.draining else await self.readiness.reason()
         if reason is None:
             body = {"status": "ready", "changes": self.shared.audience.state()}
-            return _response(HTTPStatus.OK, JSON, json.dumps(body).encode())
+            return _response(HTTPStatus.OK, JSON, _json(body))
         body = {"status": "unavailable", "reason": reason}
-        response = _response(HTTPStatus.SERVICE_UNAVAILABLE, JSON, json.dumps(body).encode())
+        response = _response(HTTPStatus.SERVICE_UNAVAILABLE, JSON, _json(body))
         response.headers["Retry-After"] = "2"
         return response
 
@@ -116,6 +116,10 @@ class Routes:
             response.headers["Retry-After"] = "5"
             return response
         return None
+
+
+def _json(body: dict[str, str]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:

@@ -102,7 +102,9 @@ class Session:
         try:
             await self._open(reader, hello)
             await self._send(self._welcome(reader))
-            self.woken.set()
+            # A change since the join has woken us already; otherwise only a past is to be sent.
+            if reader.cursor < reader.last_position:
+                self.woken.set()
             await _first_of(self._listen(reader), self._deliver(reader), self._watch_expiry())
         finally:
             self.shared.audience.leave(identity, self.woken.set)

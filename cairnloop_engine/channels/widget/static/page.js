@@ -49,7 +49,7 @@ class Outbox {
     const known = new Set(this.waiting.map((one) => one.clientId));
     for (const one of this.unsent.all()) {
       if (known.has(one.clientId)) continue;
-      this.waiting.push({ ...one, tries: 0 });
+      this.waiting.push({ ...one, tries: 0, restored: true });
       this.thread.write(one);
       this.thread.waitingToSend(one.clientId, "Not sent yet");
     }
@@ -64,6 +64,7 @@ class Outbox {
   }
 
   pump() {
+    this.dropTakenBack();
     const next = this.waiting.find((one) => !one.failed);
     if (!next || this.flying || this.pausing) return;
     if (!this.connection.welcomed) {
@@ -76,6 +77,13 @@ class Outbox {
     this.connection.say({ type: "message", client_id: next.clientId, text: next.text });
     // An answer that does not come means a connection that only looks alive.
     this.overdue = setTimeout(() => this.connection.drop(), ANSWER_MS);
+  }
+
+  // Another tab may have sent or taken back what this one found in storage.
+  dropTakenBack() {
+    const gone = this.waiting.filter((one) => one.restored && one !== this.flying && !this.unsent.has(one.clientId));
+    for (const one of gone) this.thread.remove(one.clientId);
+    this.waiting = this.waiting.filter((one) => !gone.includes(one));
   }
 
   landed() {

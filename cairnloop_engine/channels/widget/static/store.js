@@ -114,6 +114,10 @@ class Unsent {
     browserShelf.set(this.prefix() + clientId, JSON.stringify({ text, at }));
   }
 
+  has(clientId) {
+    return browserShelf.get(this.prefix() + clientId) !== null;
+  }
+
   forget(clientId) {
     browserShelf.remove(this.prefix() + clientId);
   }

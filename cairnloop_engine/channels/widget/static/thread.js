@@ -146,7 +146,7 @@ class Thread {
   remove(clientId) {
     const node = this.mine.get(clientId);
     this.mine.delete(clientId);
-    if (node) node.remove();
+    if (node && !node.dataset.messageId) node.remove();
     this.refresh();
   }
 
@@ -237,7 +237,7 @@ class Thread {
   seen() {
     this.parts.newer.hidden = true;
     this.stuck = true;
-    if (this.unread && !document.hidden) {
+    if (this.unread && !document.hidden && document.hasFocus()) {
       this.unread = 0;
       this.on.unread(0);
     }
