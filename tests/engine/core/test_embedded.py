@@ -372,7 +372,9 @@ def test_a_server_killed_under_an_open_connection_starts_again(server: EmbeddedP
 
 
 @pytest.mark.parametrize(
-    "stale", ["", "\n", "not a number\n", f"{os.getpid()}\n/elsewhere\n1\n5432\n", "99999999\n"]
+    "stale",
+    ["", "\n", "not a number\n", f"{os.getpid()}\n/elsewhere\n1\n5432\n", "99999999\n"],
+    ids=["empty", "a blank line", "no number", "the pid of a stranger", "a pid that is gone"],
 )
 def test_a_stale_or_broken_pid_file_does_not_stop_a_start(
     server: EmbeddedPostgres, stale: str
