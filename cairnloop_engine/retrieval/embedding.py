@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
