@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, and_, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 
 from cairnloop_engine.conversations.model import Delivery, Role, Status
 from cairnloop_engine.conversations.tables import ConversationRow, MessageRow, ResolutionRow
@@ -216,8 +216,11 @@ async def _in_thread(read: Read, statement: _Found) -> list[DraftInThread]:
 async def drafts(
     read: Read, *, statuses: frozenset[DraftStatus], before: int | None, limit: int
 ) -> list[DraftInThread]:
-    """A page of drafts, newest first; no statuses means all of them."""
-    statement = _drafts(read)
+    """A page of drafts, newest first; no statuses means all of them.
+
+    The evidence stays in the database: a list does not show it, and it is most of the row.
+    """
+    statement = _drafts(read).options(defer(DraftRecord.evidence_snapshot, raiseload=True))
     if statuses:
         statement = statement.where(DraftRecord.status.in_(statuses))
     if before is not None:

@@ -428,6 +428,18 @@ async def test_the_service_itself_lets_no_system_actor_approve(desk: Desk) -> No
     assert await replies(desk, draft) == []
 
 
+async def test_a_policy_sends_nothing_while_the_switch_is_off_whatever_it_was_told(
+    desk: Desk,
+) -> None:
+    draft = await desk.drafted()
+
+    async with desk.db.work(Caller.system("policy:Eager")) as work:
+        await decisions.auto_send(work, draft.conversation_id, draft.id, config=DraftingConfig())
+
+    assert await desk.statuses() == ["pending"]
+    assert await replies(desk, draft) == []
+
+
 @pytest.mark.parametrize(
     ("edit", "code"), [("  \u200b ", "message_blank"), ("", "message_blank"), ("x", None)]
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 
 import pytest
 
-from cairnloop_engine import Caller, Invalid
+from cairnloop_engine import Caller, Engine, Invalid
 from cairnloop_engine.core.ids import DraftId
 from cairnloop_engine.retrieval.model import GroundingStatus, Reason
 from tests.engine.drafting.builders import bundle, evidence
@@ -109,3 +110,27 @@ async def test_reading_needs_no_operator_and_writes_nothing(desk: Desk) -> None:
     assert (await desk.drafting.draft(anybody, draft.id)).id == draft.id
     assert await desk.drafting.pending_for(anybody, draft.conversation_id) is not None
     assert len((await desk.drafting.drafts(anybody)).items) == 1
+
+
+@pytest.mark.requirement("03-retrieval-drafting:82")
+async def test_screens_hear_of_a_new_draft_and_of_what_becomes_of_it(
+    engine: Engine, desk: Desk
+) -> None:
+    heard: list[tuple[str, int]] = []
+
+    async def hear(kind: str, row_id: int) -> None:
+        async with asyncio.timeout(5):
+            async for change in feed:
+                heard.append((change.kind, change.id))
+                if heard[-1] == (kind, row_id):
+                    return
+
+    async with engine.changes("default") as feed:
+        await anext(aiter(feed))  # The first word of a feed: load everything.
+        draft = await desk.drafted()
+        await hear("draft", draft.id)
+        assert ("conversation", draft.conversation_id) in heard
+
+        heard.clear()
+        await desk.drafting.discard(MAYA, draft.id)
+        await hear("draft", draft.id)
