@@ -172,6 +172,8 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "TMPDIR": tempfile.gettempdir(),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONUNBUFFERED": "1",
+        # The library of the sentence model would report home.
+        "ORT_DISABLE_TELEMETRY": "1",
     }
     for name, knob in Settings.model_fields.items():
         value = getattr(settings, name)

@@ -1,0 +1,67 @@
+"""Running the real command line in real processes, in a home that is passable and deleted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from cairnloop_engine.core.embedded import EmbeddedPostgres
+
+COMMAND = (sys.executable, "-m", "cairnloop_cli")
+LONGEST_S = 240
+
+
+@contextmanager
+def home_of_its_own() -> Iterator[Path]:
+    """A home in the temporary folder; pytest's own folders are closed to the server's account."""
+    folder = Path(tempfile.mkdtemp(prefix="cairnloop-walk-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        EmbeddedPostgres(folder).erase()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def environment(home: Path, **more: str) -> Mapping[str, str]:
+    return os.environ | {"CAIRNLOOP_HOME": str(home), "PYTHONUNBUFFERED": "1"} | more
+
+
+def ran(
+    *arguments: str, home: Path, cwd: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, without a terminal."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(home, **more),
+        cwd=cwd or home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+        check=False,
+    )
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """The living processes below one."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [
+        process
+        for process in processes
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
