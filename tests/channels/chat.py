@@ -23,7 +23,7 @@ from cairnloop_engine.channels.widget.verify import verifier_for
 SECRET = "a secret that only tests know, 32+"
 
 # Generous: a wait ends when its condition holds, this only bounds a failure.
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 Frame = dict[str, Any]
 

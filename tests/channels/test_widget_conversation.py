@@ -143,16 +143,16 @@ async def test_after_a_drop_the_rest_comes_in_order_and_once(engine: Engine) -> 
 async def test_a_fresh_page_gets_the_whole_conversation(engine: Engine) -> None:
     async with chat_server(engine) as server:
         async with welcomed(server) as ada:
-            for number in range(130):
+            for number in range(110):
                 await engine.conversations.ingest(
                     Caller.customer("ada"), customer_ref="ada", text=f"line {number}"
                 )
-            first = await ada.texts(130)
+            first = await ada.texts(110)
         async with welcomed(server) as ada:
-            again = await ada.texts(130)
+            again = await ada.texts(110)
             await ada.nothing_more()
 
-    assert first == again == [f"line {number}" for number in range(130)]
+    assert first == again == [f"line {number}" for number in range(110)]
 
 
 async def test_a_cursor_past_the_end_starts_over(engine: Engine) -> None:

@@ -34,6 +34,7 @@ from tests.postgres import TestCluster
 from tests.waiting import until
 
 MAYA = Caller.operator("maya")
+LINES = 8
 
 
 async def test_a_drain_says_goodbye_and_closes(engine: Engine) -> None:
@@ -160,18 +161,18 @@ async def test_a_reply_that_was_missed_while_changes_were_lost_is_sent_by_the_po
 async def test_many_sockets_and_a_restart_lose_and_double_nothing(engine: Engine) -> None:
     async with chat_server(engine, message_burst=100) as first:
         port = first.port
-        visits = [asyncio.create_task(_chatter(port, f"c{n}")) for n in range(6)]
-        await until(lambda: first.shared.seats.seated.total() == 6, within=PATIENCE_S)
+        visits = [asyncio.create_task(_chatter(port, f"c{n}")) for n in range(4)]
+        await until(lambda: first.shared.seats.seated.total() == 4, within=PATIENCE_S)
     async with chat_server(engine, port=port, message_burst=100):
         seen = await asyncio.gather(*visits)
 
     for texts in seen:
-        assert texts == [f"line {number}" for number in range(12)]
+        assert texts == [f"line {number}" for number in range(LINES)]
 
 
 async def _chatter(port: int, customer_ref: str) -> list[str]:
-    """Write twelve lines as a page would: keep each until it is accepted, resume by cursor."""
-    page = _Page(customer_ref, [f"line {number}" for number in range(12)])
+    """Write some lines as a page would: keep each until it is accepted, resume by cursor."""
+    page = _Page(customer_ref, [f"line {number}" for number in range(LINES)])
 
     async def finished() -> bool:
         with suppress(ConnectionClosed, OSError, InvalidStatus):
@@ -192,7 +193,7 @@ class _Page:
 
     @property
     def is_done(self) -> bool:
-        return not self.waiting and len(self.shown) == 12
+        return not self.waiting and len(self.shown) == LINES
 
     async def visit(self, socket: Customer) -> None:
         welcome = await socket.hello(token_for(self.customer_ref), **self.place)
