@@ -178,7 +178,8 @@ class Retrieval:
 
     async def _embedder_problem(self) -> IndexProblem | None:
         try:
-            await self.embedding.query("status")
+            # A passage, because an answer to a question may be a remembered one.
+            await self.embedding.passages(["status"])
         except (Unavailable, Misconfigured) as error:
             return IndexProblem(
                 error.code, error.message, "Searches find by words only until this is settled."

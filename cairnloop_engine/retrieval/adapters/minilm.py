@@ -107,6 +107,7 @@ class Model:
     def __init__(self, tokenizer: Any, session: Any) -> None:
         self._tokenizer = tokenizer
         self._session = session
+        self._turn = threading.Lock()
         self._inputs = {entry.name for entry in session.get_inputs()}
 
     @classmethod
@@ -141,7 +142,10 @@ class Model:
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         vectors = np.empty((len(rows), MINILM.dim), dtype=np.float32)
         for batch in batches([len(row) for row in rows]):
-            vectors[batch] = self._run([rows[position] for position in batch])
+            # A run uses every core: side by side they only get in each other's way. A question
+            # waits for one batch of an article at most, not for the article.
+            with self._turn:
+                vectors[batch] = self._run([rows[position] for position in batch])
         return vectors
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
