@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from textual.app import App
 from textual.filter import LineFilter
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from cairnloop_engine import Engine, Settings
 from cairnloop_engine.core.clock import Clock, SystemClock
@@ -56,6 +58,8 @@ from cairnloop_tui.unsent import UnsentTexts
 T = TypeVar("T")
 
 NOTICE_LASTS_S = 8.0
+# What the engine may still take to answer when the operator leaves.
+PATIENCE_S = 3.0
 TIMES_AGE_S = 30.0
 
 
@@ -129,6 +133,18 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def leave(self) -> None:
         """Close the console; whoever asks has made sure that nothing is lost."""
+        self.run_worker(self.close_calmly(), group="leave", exit_on_error=False)
+
+    async def close_calmly(self) -> None:
+        """Let what was asked of the engine end first: a confirmed send is not cut off."""
+        self.go_home()
+        under_way = [worker for worker in self.workers if worker.group in {"act", "read"}]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self.workers.wait_for_complete(under_way)
+        except (TimeoutError, WorkerFailed, WorkerCancelled):
+            # The database is away; what was not sent is kept.
+            pass
         self.session.close()
         self.exit(return_code=0)
 
@@ -229,6 +245,11 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def warn(self, text: str) -> None:
         self.say(text, Tone.WARNING)
+
+    def mention(self, text: str) -> None:
+        """Say something of little weight: it waits for nobody and hides nothing that was said."""
+        if self.notices.shown is None:
+            self.say(text)
 
     def _fade(self, notice: Notice) -> None:
         if self.notices.fade(notice):

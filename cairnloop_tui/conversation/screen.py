@@ -389,7 +389,8 @@ class ConversationScreen(ConsoleScreen[None]):
             self._attendance.leave()
 
     def _tell_presence(self, *, beat: bool = False) -> None:
-        writing = self.composer.area.has_focus and not self.composer.unsent.is_empty
+        at_it = self.composer.area.has_focus or self.armed is not None
+        writing = at_it and not self.composer.unsent.is_empty
         if self._attendance is not None:
             activity = Activity.REPLYING if writing else Activity.VIEWING
             self._attendance.tell(activity, beat=beat)

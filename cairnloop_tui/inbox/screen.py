@@ -200,7 +200,7 @@ class InboxScreen(ConsoleScreen[None]):
         self.rows.show(self._loaded.items)
         dropped = marked_before - len(self.rows.marks)
         if dropped:
-            self.console.say(f"{counted(dropped, 'marked row')} left this list.")
+            self.console.mention(f"{counted(dropped, 'marked row')} left this list.")
         self.set_class(not self._loaded.items, "-empty")
         for name in ("#tabs", "#empty", "#filter-line"):
             self.query_one(name, LineBox).redraw()

@@ -34,6 +34,7 @@ class LineBox(Widget):
     ) -> None:
         super().__init__(id=id)
         self._draw = draw
+        self._height = 0
 
     def show(self, draw: Draw) -> None:
         """Replace what is drawn."""
@@ -42,10 +43,12 @@ class LineBox(Widget):
 
     def redraw(self) -> None:
         """Draw again, because something that the drawing reads has changed."""
-        self.refresh(layout=self.styles.is_auto_height)
+        grew = self.styles.is_auto_height and len(self._draw(self.size.width)) != self._height
+        self.refresh(layout=grew)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return len(self._draw(width))
+        self._height = len(self._draw(width))
+        return self._height
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textual.pilot import Pilot
 
 from cairnloop_engine import Engine
 from cairnloop_engine.core.clock import Clock
 from cairnloop_tui.app import ConsoleApp
+from cairnloop_tui.conversation.screen import ConversationScreen
+from cairnloop_tui.inbox.screen import InboxScreen
+from cairnloop_tui.keys.guard import Guard
 from cairnloop_tui.session import EngineSource, Session
 
 NARROW = (80, 24)
@@ -33,12 +37,31 @@ class Ticks:
         return self.now
 
 
+class RecordingApp(ConsoleApp):
+    """The console, and a list of the commands that were called."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.called: list[str] = []
+
+    def call(
+        self, command_id: str, count: int | None = None, *, guard: Guard | None = None
+    ) -> None:
+        self.called.append(command_id)
+        super().call(command_id, count, guard=guard)
+
+
 @dataclass
 class Console:
     """A running console and its pilot."""
 
-    app: ConsoleApp
+    app: RecordingApp
     pilot: Pilot[int]
+
+    def proved(self, *command_ids: str) -> None:
+        """Note for the generated check that this test called these commands, and check it."""
+        missing = set(command_ids) - set(self.app.called)
+        assert not missing, f"this test never called {sorted(missing)}"
 
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, each when the one before has had its effect."""
@@ -88,6 +111,16 @@ class Console:
         """The status line."""
         return self.frame().split("\n")[-2]
 
+    @property
+    def inbox(self) -> InboxScreen:
+        assert isinstance(self.app.screen, InboxScreen)
+        return self.app.screen
+
+    @property
+    def conversation(self) -> ConversationScreen:
+        assert isinstance(self.app.screen, ConversationScreen)
+        return self.app.screen
+
     def footer(self) -> str:
         return self.frame().split("\n")[-1]
 
@@ -117,7 +150,7 @@ async def open_console(
     session = Session(
         source, operator=operator, workspace=workspace, read_only=read_only, hold_s=hold_s
     )
-    app = ConsoleApp(
+    app = RecordingApp(
         session,
         state_folder=state_folder,
         clock=clock,
@@ -130,4 +163,6 @@ async def open_console(
         await console.until(lambda: not app.freshness.opening)
         await console.settled()
         yield console
+        await console.settled()
+        await app.close_calmly()
         assert app.bugs == []

@@ -28,9 +28,7 @@ async def test_an_operator_approves_takes_back_approves_again_and_resolves(
         await console.shows("Grounded reply", "How do I rotate my API key?")
 
         await console.press("a")
-        await console.shows(
-            "Approve and send this draft?", "To", "acme", "To rotate an API key"
-        )
+        await console.shows("Approve and send this draft?", "To", "acme", "To rotate an API key")
         await console.press("enter")
         await console.shows("sending in 5 s")
         assert await _deliveries(engine, conversation_id) == [Delivery.RECEIVED, Delivery.HELD]
