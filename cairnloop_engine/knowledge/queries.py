@@ -177,7 +177,7 @@ async def chunk(read: Read, chunk_id: ChunkId) -> tuple[ChunkRow, RevisionRow] |
     return None if row is None else (row[0], row[1])
 
 
-async def mark_indexed(work: Work, revision_id: RevisionId, at: datetime | None) -> None:
+async def mark_indexed(work: Work, revision_id: RevisionId, at: datetime) -> None:
     await work.session.execute(
         update(RevisionRow)
         .where(RevisionRow.workspace == work.workspace, RevisionRow.id == revision_id)

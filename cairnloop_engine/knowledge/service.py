@@ -180,12 +180,6 @@ async def mark_indexed(work: Work, article_id: ArticleId, revision_id: RevisionI
     work.changed("article", article_id)
 
 
-async def mark_unindexed(work: Work, article_id: ArticleId, revision_id: RevisionId) -> None:
-    """Note that the vectors of a revision are being made again."""
-    await queries.mark_indexed(work, revision_id, None)
-    work.changed("article", article_id)
-
-
 async def write_draft(
     work: Work,
     article: StoredArticleRow,
