@@ -26,7 +26,7 @@ export UV_PYTHON := $(PYTHON)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test check fmt lint types contracts rules bench soak docs lock clean
+.PHONY: help demo test check fmt lint types contracts rules fresh bench soak docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort \
@@ -44,7 +44,7 @@ demo: $(VENV)/ready-demo ## Start everything from nothing and open the console (
 test: $(VENV)/ready-all ## Run every test from nothing; ARGS="-k inbox" passes options to pytest
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-check: lint types contracts rules ## Format, lint, types, import contracts, house rules, fresh docs
+check: lint types contracts rules fresh ## Format, lint, types, import contracts, house rules, fresh docs
 
 lint: $(VENV)/ready-all ## Lint, and check the formatting without changing it
 	$(BIN)/ruff check .
@@ -54,10 +54,12 @@ types: $(VENV)/ready-all ## Check types, strictly
 	$(BIN)/mypy
 
 contracts: $(VENV)/ready-all ## Check which module may import which
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
-rules: $(VENV)/ready-all ## Check the house rules and that docs/reference is fresh
+rules: $(VENV)/ready-all ## Check the house rules
 	$(BIN)/python -m tools.house_rules
+
+fresh: $(VENV)/ready-all ## Check that docs/reference says what the code says
 	$(BIN)/python -m tools.write_docs --check
 
 fmt: $(VENV)/ready-all ## Format the code and mend what the linter can mend
