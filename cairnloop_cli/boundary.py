@@ -17,7 +17,8 @@ import typer
 
 from cairnloop_cli.answers import Answer
 from cairnloop_cli.output import Output, report
-from cairnloop_engine.core.errors import CairnloopError, JsonValue
+from cairnloop_engine.core.errors import CairnloopError, JsonValue, Misconfigured
+from cairnloop_engine.core.text import storable
 
 if TYPE_CHECKING:
     from cairnloop_engine import Caller, Engine, Settings
@@ -52,13 +53,16 @@ class Invocation:
         """
         from cairnloop_engine import Settings  # deferred: --help does not read settings
 
-        return Settings.load(
+        loaded = Settings.load(
             self.config,
             operator=self.operator,
             workspace=self.workspace,
             database_url=self.database_url,
             **overrides,
         )
+        if storable(loaded.operator or "") != (loaded.operator or ""):
+            raise Misconfigured("settings_invalid", "operator: it is not valid UTF-8 text.")
+        return loaded
 
 
 @dataclass(frozen=True, slots=True)

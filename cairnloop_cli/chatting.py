@@ -51,10 +51,10 @@ def door(url: str) -> Door:
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     try:
         parts = urlsplit(url)
-        scheme = schemes[parts.scheme]
+        scheme, host, _ = schemes[parts.scheme], parts.hostname, parts.port
     except (KeyError, ValueError) as error:
         raise Invalid("url_invalid", "The chat's address begins with http:// or ws://.") from error
-    if not parts.hostname:
+    if not host:
         raise Invalid("url_invalid", "The chat's address names no host.")
     path = parts.path if parts.path not in ("", "/") else SOCKET_PATH
     token = parse_qs(parts.fragment).get("token", [None])[0]

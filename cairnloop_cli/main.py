@@ -10,9 +10,10 @@ import typer
 from typer.main import get_command
 
 from cairnloop_cli.boundary import BAD_USAGE, Invocation, guarded
-from cairnloop_cli.options import arrange
+from cairnloop_cli.options import Arranged, arrange
 from cairnloop_cli.output import Output, forgive_encoding
 from cairnloop_cli.registry import Commands
+from cairnloop_engine.core.text import storable
 
 NAME = "cairnloop"
 ABOUT = (
@@ -67,8 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     forgive_encoding()
     arranged = arrange(arguments)
     out = Output(as_json=arranged.json)
-    if arranged.lacking is not None:
-        out.failure("usage", f"Option {arranged.lacking} needs a value.", {}, word="usage")
+    mistake = _mistake(arranged)
+    if mistake is not None:
+        out.failure("usage", mistake, {}, word="usage")
         return BAD_USAGE
 
     def command() -> int | None:
@@ -79,6 +81,16 @@ def run(arguments: Sequence[str]) -> int:
         return result if isinstance(result, int) else None
 
     return guarded(command, out, debug="--debug" in arranged.arguments)
+
+
+def _mistake(arranged: Arranged) -> str | None:
+    """What is wrong with a command line, whatever its command."""
+    if arranged.lacking is not None:
+        return f"Option {arranged.lacking} needs a value."
+    # Bytes that are no text arrive as lone surrogates, which nothing can store or print.
+    if any(storable(argument) != argument for argument in arranged.arguments):
+        return "An argument is not valid UTF-8 text."
+    return None
 
 
 def _root() -> Commands:

@@ -107,7 +107,10 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     ),
     (
         "Trail",
-        (Row("audit", "trail:audit", "Who did what, when."),),
+        (
+            Row("audit", "trail:audit", "Who did what, when."),
+            Row("why", "explaining:why", "A decision, rebuilt from its rows."),
+        ),
     ),
     (
         "As a customer",

@@ -53,7 +53,11 @@ def seed(
     ctx: typer.Context,
     *,
     reset: Annotated[
-        bool, typer.Option("--reset", help="Empty the database first; only one with demo data.")
+        bool,
+        typer.Option(
+            "--reset",
+            help="Empty the database first; a database of yours only if all in it is the demo's.",
+        ),
     ] = False,
     states: Annotated[
         bool, typer.Option("--states", help="Add conversations in states the story leaves out.")

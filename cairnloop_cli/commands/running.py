@@ -19,8 +19,19 @@ from cairnloop_engine.core.errors import JsonObject, Misconfigured
 # The fixed queues (architecture); said here so that --help needs no queue library.
 QUEUES = ("drafting", "indexing", "effects", "delivery", "mail", "maintenance", "sweep")
 
+
+def _named_host(given: str | None) -> str | None:
+    """An empty address would mean every one that the machine has."""
+    if given is not None and not given.strip():
+        raise typer.BadParameter("an address cannot be blank; 0.0.0.0 means every one")
+    return given
+
+
 Host = Annotated[
-    str | None, typer.Option("--host", help="Address to listen on; without it, the setting.")
+    str | None,
+    typer.Option(
+        "--host", callback=_named_host, help="Address to listen on; without it, the setting."
+    ),
 ]
 Port = Annotated[
     int | None,

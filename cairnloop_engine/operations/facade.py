@@ -76,7 +76,7 @@ class Operations:
         ``ready`` hears the server's address once the port is open.
 
         Raises:
-            Misconfigured: ``http_port_taken``.
+            Misconfigured: ``http_port_taken`` or ``http_host_blank``.
         """
         # deferred: only the HTTP server needs Starlette and uvicorn
         from cairnloop_engine.operations.http import serve

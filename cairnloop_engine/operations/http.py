@@ -124,7 +124,7 @@ async def serve(
     """Serve until ``stop`` is set, or without it until SIGTERM or SIGINT.
 
     Raises:
-        Misconfigured: ``http_port_taken``.
+        Misconfigured: ``http_port_taken`` or ``http_host_blank``.
     """
     with _bound(host, port) as listener, _ending(stop) as ended:
         config = uvicorn.Config(
@@ -164,6 +164,9 @@ async def _running(server: uvicorn.Server, listener: socket.socket) -> AsyncIter
 
 @contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    if not host.strip():
+        # An empty address would mean every one that the machine has.
+        raise Misconfigured("http_host_blank", "The HTTP server's address is blank.")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=128)

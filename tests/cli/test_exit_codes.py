@@ -114,6 +114,11 @@ def test_a_refusal_is_1_with_its_facts(cli: CommandLine) -> None:
         ("reply", 1, "Hi", "--hold", -1),
         ("inbox", "--operator"),
         ("serve", "--port", 70000),
+        ("serve", "--host", " "),
+        ("serve-widget", "--host", ""),
+        ("inbox", "--operator", "m\udcff"),
+        ("search", "m\udcff"),
+        ("reply", 1, "Hi", "--hold", "nan"),
     ],
 )
 def test_bad_usage_is_2_also_as_a_document(cli: CommandLine, arguments: tuple[object, ...]) -> None:
@@ -143,6 +148,7 @@ def test_no_arguments_show_the_help(cli: CommandLine) -> None:
         ({"CAIRNLOOP_TYPO": "1"}, "settings_unknown"),
         ({"CAIRNLOOP_POOL_SIZE": "many"}, "settings_invalid"),
         ({"CAIRNLOOP_CONFIG": "nowhere.toml"}, "settings_missing"),
+        ({"CAIRNLOOP_OPERATOR": "m\udcff"}, "settings_invalid"),
         ({"CAIRNLOOP_DATABASE_URL": f"mysql://u:{SECRET}@h/x"}, "database_url_invalid"),
         ({"CAIRNLOOP_CONTEXT_PROVIDER": "nowhere:Nothing"}, "host_part_missing"),
     ],

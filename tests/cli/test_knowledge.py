@@ -132,6 +132,24 @@ def test_a_draft_goes_from_question_to_customer(cli: CommandLine, folder: Path) 
     )
 
 
+def test_a_draft_explains_itself(cli: CommandLine, folder: Path) -> None:
+    cli("kb", "import", folder)
+    cli.json("ingest", "--customer", "acme", "How long does a refund take?")
+    cli.json("worker", "--drain")
+    cli.json("discard", "draft", 1, "--operator", "sam")
+
+    told = cli.json("why", "draft", 1)
+    read = cli("why", "draft", 1)
+
+    assert told["query"] == "How long does a refund take?"
+    assert told["evidence"][0]["title"] == "Refunds"
+    assert told["grounding"].keys() >= {"status", "reason", "confidence"}
+    assert [event["action"] for event in told["events"]][-1] == "drafting.discarded"
+    assert told["decided_by"] == "sam"
+    assert "│ How long does a refund take?" in read.out
+    assert cli("why", "draft", 2).code == 1
+
+
 def test_a_draft_can_be_dropped(cli: CommandLine) -> None:
     cli.json("ingest", "--customer", "acme", "How long does a refund take?")
     cli.json("worker", "--drain", "--queues", "drafting")
