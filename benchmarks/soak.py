@@ -88,11 +88,8 @@ class Customer:
         writer = asyncio.create_task(self._write(socket, stop))
         try:
             while not stop.is_set():
-                async with asyncio.timeout(2.0) as patience:
-                    with contextlib.suppress(TimeoutError):
-                        self._hear(json.loads(await socket.recv()))
-                if patience.expired():
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    self._hear(json.loads(await asyncio.wait_for(socket.recv(), 2.0)))
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -184,13 +181,10 @@ async def answer(engine: Engine, books: Books, stop: asyncio.Event) -> None:
         await asyncio.sleep(1.0)
         try:
             page = await engine.conversations.inbox(MAYA, filter=waiting, limit=10)
-            for row in page.items:
-                if row.held:
-                    continue
+            for row in [row for row in page.items if not row.held]:
+                words = f"answer to {row.message_count} messages"
                 hold = random.choice([0.0, 1.0])
-                await engine.conversations.reply(
-                    MAYA, row.id, f"answer to {row.message_count} messages", hold=hold
-                )
+                await engine.conversations.reply(MAYA, row.id, words, hold=hold)
                 books.replied += 1
         except CairnloopError as error:
             books.refused[f"operator {error.code}"] += 1

@@ -92,23 +92,11 @@ async def post_reply(
     conversation = await locked(work, conversation_id)
     _check_open(conversation, expected_revision)
 
-    message = MessageRow(
-        workspace=work.workspace,
-        conversation_id=conversation.id,
-        sequence=_next_sequence(conversation),
-        role=Role.AGENT,
-        delivery=Delivery.HELD,
-        content=body,
-        author_kind=work.actor.kind.value,
-        author_id=work.actor.id,
-        draft_id=draft.draft_id if draft else None,
-        draft_decision_id=draft.decision_id if draft else None,
-        citations=[asdict(citation) for citation in citations],
-        facts={},
-        visible_at=work.now + hold,
-        inserted_at=work.now,
-    )
-    work.session.add(message)
+    message = _written(work, conversation, body, role=Role.AGENT, delivery=Delivery.HELD)
+    message.visible_at = work.now + hold
+    message.citations = [asdict(citation) for citation in citations]
+    if draft is not None:
+        message.draft_id, message.draft_decision_id = draft.draft_id, draft.decision_id
     conversation.held_count += 1
     conversation.updated_at = work.now
     await work.session.flush()
@@ -147,20 +135,9 @@ async def post_note(
     """
     body = checked_content(content, max_length=max_length)
     conversation = await locked(work, conversation_id)
-    message = MessageRow(
-        workspace=work.workspace,
-        conversation_id=conversation.id,
-        sequence=_next_sequence(conversation),
-        role=Role.INTERNAL_NOTE,
-        delivery=Delivery.INTERNAL,
-        content=body,
-        author_kind=work.actor.kind.value,
-        author_id=work.actor.id,
-        citations=[],
-        facts={},
-        inserted_at=work.now,
+    message = _written(
+        work, conversation, body, role=Role.INTERNAL_NOTE, delivery=Delivery.INTERNAL
     )
-    work.session.add(message)
     conversation.updated_at = work.now
     await work.session.flush()
     await audit.record(
@@ -257,10 +234,27 @@ def _check_open(conversation: ConversationRow, expected_revision: int | None) ->
         )
 
 
-def _next_sequence(conversation: ConversationRow) -> int:
+def _written(
+    work: Work, conversation: ConversationRow, body: str, *, role: Role, delivery: Delivery
+) -> MessageRow:
+    """A new message of ours at the end of the thread. The caller holds the lock."""
     conversation.last_sequence += 1
     conversation.message_count += 1
-    return conversation.last_sequence
+    message = MessageRow(
+        workspace=work.workspace,
+        conversation_id=conversation.id,
+        sequence=conversation.last_sequence,
+        role=role,
+        delivery=delivery,
+        content=body,
+        author_kind=work.actor.kind.value,
+        author_id=work.actor.id,
+        citations=[],
+        facts={},
+        inserted_at=work.now,
+    )
+    work.session.add(message)
+    return message
 
 
 def _draft_of(message: MessageRow) -> DraftId | None:

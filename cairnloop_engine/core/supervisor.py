@@ -90,14 +90,9 @@ class Supervisor:
         app = self._app()
         try:
             async with app.open_async():
-                worker = self._worker(app)
-                stopper = asyncio.create_task(_stop_when_asked(worker, stop))
-                try:
-                    if ready is not None:
-                        ready()
-                    await worker.run()  # type: ignore[no-untyped-call]
-                finally:
-                    stopper.cancel()
+                if ready is not None:
+                    ready()
+                await _run_until(stop, self._worker(app))
         except Exception as error:
             log.warning("the worker lost its footing and starts again: %s", type(error).__name__)
             return False
@@ -163,9 +158,16 @@ class Supervisor:
             await asyncio.sleep(sweep.every.total_seconds() * random.uniform(0.8, 1.2))  # noqa: S311
 
 
-async def _stop_when_asked(worker: Worker, stop: asyncio.Event) -> None:
-    await stop.wait()
-    worker.stop()  # type: ignore[no-untyped-call]
+async def _run_until(stop: asyncio.Event, worker: Worker) -> None:
+    async def stop_when_asked() -> None:
+        await stop.wait()
+        worker.stop()  # type: ignore[no-untyped-call]
+
+    stopper = asyncio.create_task(stop_when_asked())
+    try:
+        await worker.run()  # type: ignore[no-untyped-call]
+    finally:
+        stopper.cancel()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
