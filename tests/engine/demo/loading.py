@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ NOW = datetime(2026, 6, 26, 12, tzinfo=UTC)
 
 # A few conversations that together take every kind of step.
 FEW = ("demo-03", "demo-05", "demo-22", "demo-25")
+# Twelve digits and more behind the point: a score, not a time.
+_FRACTION = re.compile(r"-?\d+\.\d{12,}(?:e-?\d+)?")
 CITED = ("api_key", "billing_email", "seat")
 
 
@@ -46,8 +49,13 @@ def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
         ).fetchall()
         for (table,) in tables:
             read = connection.execute(f'SELECT t::text FROM cairnloop."{table}" t ORDER BY 1')
-            found[table] = read.fetchall()
+            found[table] = [(_rounded(row),) for (row,) in read.fetchall()]
     return found
+
+
+def _rounded(row: str) -> str:
+    """Postgres adds up scores in any order, so their last digits are not the story's."""
+    return _FRACTION.sub(lambda match: f"{float(match[0]):.9f}", row)
 
 
 def counts(url: str) -> dict[str, int]:
