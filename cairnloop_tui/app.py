@@ -141,7 +141,8 @@ class ConsoleApp(App[int], inherit_bindings=False):
         under_way = [worker for worker in self.workers if worker.group in {"act", "read"}]
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self.workers.wait_for_complete(under_way)
+                for worker in under_way:
+                    await worker.wait()
         except (TimeoutError, WorkerFailed, WorkerCancelled):
             # The database is away; what was not sent is kept.
             pass

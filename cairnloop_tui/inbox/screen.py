@@ -230,11 +230,12 @@ class InboxScreen(ConsoleScreen[None]):
 
     def _start_over(self) -> None:
         self._loaded = Loaded()
+        if not self.is_mounted:
+            return
         self.rows.cursor = 0
         self.rows.scroll_to(y=0, animate=False, immediate=True)
-        if self.is_mounted:
-            self.reload()
-            self.refresh_chrome()
+        self.reload()
+        self.refresh_chrome()
 
     def edit_filter(self) -> None:
         field = self.query_one("#filter", Input)

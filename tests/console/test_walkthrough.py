@@ -49,6 +49,7 @@ async def test_an_operator_approves_takes_back_approves_again_and_resolves(
         await console.shows("Resolve 1 conversation?", "still on its way out")
         await console.press("enter")
         await console.shows("resolved by maya")
+        console.proved("draft.approve", "undo", "conversation.resolve")
 
     head = await engine.conversations.conversation(MAYA, conversation_id)
     assert (head.status, head.resolved_by) == (Status.RESOLVED, "maya")
