@@ -139,9 +139,11 @@ class Engine:
             messages_per_minute=settings.widget_rate_per_minute,
             max_connections=settings.widget_max_connections,
             max_connections_per_customer=settings.widget_connections_per_customer,
+            allow_missing_origin=settings.widget_allow_missing_origin,
             drain_timeout=settings.drain_timeout,
         )
-        await serve_widget(self, config, stop=stop, ready=ready)
+        verifier = self._parts.widget_verifier
+        await serve_widget(self, config, verifier=verifier, stop=stop, ready=ready)
 
     async def _address(self) -> Address:
         if self.settings.database_url is not None:

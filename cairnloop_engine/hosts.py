@@ -5,10 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from cairnloop_engine.channels.widget.ports import WidgetIdentity, WidgetVerifier
 from cairnloop_engine.conversations.ports import ContextProvider
 from cairnloop_engine.core.errors import Misconfigured
+from cairnloop_engine.drafting.ports import AutomationPolicy, DraftGenerator
+from cairnloop_engine.retrieval.ports import Embedder
 
-__all__ = ["ContextProvider", "load"]
+__all__ = [
+    "AutomationPolicy",
+    "ContextProvider",
+    "DraftGenerator",
+    "Embedder",
+    "WidgetIdentity",
+    "WidgetVerifier",
+    "load",
+]
 
 
 def load(dotted: str | None, port: str, *methods: str) -> Any:

@@ -126,6 +126,10 @@ class Settings(BaseSettings):
         5_000, ge=1, description="Chat sockets that one server accepts."
     )
 
+    widget_allow_missing_origin: bool = Field(
+        True, description="Admits chat clients that send no Origin; they need a token all the same."
+    )
+
     # HTTP
     http_host: str = Field("127.0.0.1", description="Address of the HTTP server.")
     http_port: int = Field(8102, ge=0, le=65535, description="Port of the HTTP server.")
@@ -139,6 +143,10 @@ class Settings(BaseSettings):
     )
     draft_generator: str | None = Field(
         None, description="Dotted path of your DraftGenerator.", pattern=r"^[\w.]+:[\w.]+$"
+    )
+
+    widget_verifier: str | None = Field(
+        None, description="Dotted path of your WidgetVerifier.", pattern=r"^[\w.]+:[\w.]+$"
     )
 
     # Logs

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cairnloop_engine.channels.widget.ports import WidgetVerifier
 from cairnloop_engine.conversations import jobs as conversation_jobs
 from cairnloop_engine.conversations.facade import ConversationsConfig
 from cairnloop_engine.conversations.ports import ContextProvider, NoContext
@@ -38,6 +39,7 @@ class HostParts:
     automation_policy: AutomationPolicy | None = None
     draft_generator: DraftGenerator | None = None
     embedder: Embedder | None = None
+    widget_verifier: WidgetVerifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Parts:
     automation_policy: AutomationPolicy
     draft_generator: DraftGenerator
     embedding: Embedding
+    widget_verifier: WidgetVerifier | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ def choose(settings: Settings, host: HostParts) -> Parts:
             passage_timeout_s=retrieval.passage_embedding_timeout.total_seconds(),
             remembered_queries=retrieval.remembered_queries,
         ),
+        widget_verifier=host.widget_verifier
+        or load(settings.widget_verifier, "WidgetVerifier", "verify"),
     )
 
 

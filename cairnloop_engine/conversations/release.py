@@ -82,13 +82,10 @@ async def post_reply(
     """Store an agent's reply, held for ``hold``; a hold of zero releases it at once.
 
     Raises:
-        NotFound: ``conversation_not_found``.
-        Invalid: ``message_blank``, ``message_too_long`` or ``hold_invalid``.
-        Conflict: ``conversation_resolved``, ``conversation_archived`` or ``thread_changed``.
+        NotFound, Invalid, Conflict: as the checks below.
     """
     body = checked_content(content, max_length=max_length)
-    if not 0 <= hold.total_seconds() <= LONGEST_HOLD_S:
-        raise Invalid("hold_invalid", "A hold lies between 0 and 86400 seconds.")
+    _check_hold(hold)
     conversation = await locked(work, conversation_id)
     _check_open(conversation, expected_revision)
 
@@ -112,8 +109,7 @@ async def post_reply(
     work.changed("conversation", conversation.id)
 
     if hold > timedelta(0):
-        args: JsonObject = {"workspace": work.workspace, "message_id": message.id}
-        await work.enqueue(Job(RELEASE_TASK, args, at=message.visible_at))
+        await work.enqueue(_release_job(work, message))
     else:
         await _make_visible(work, conversation, message)
     return Replied(
@@ -156,8 +152,7 @@ async def release(work: Work, message_id: MessageId) -> bool:
     if message.delivery is not Delivery.HELD:
         return False
     if message.visible_at is not None and message.visible_at > work.now:
-        args: JsonObject = {"workspace": work.workspace, "message_id": message.id}
-        await work.enqueue(Job(RELEASE_TASK, args, at=message.visible_at))
+        await work.enqueue(_release_job(work, message))
         return False
     await _make_visible(work, conversation, message)
     return True
@@ -212,7 +207,14 @@ def excerpt(content: str) -> str:
     return safe(content, limit=EXCERPT_LENGTH)
 
 
+def _check_hold(hold: timedelta) -> None:
+    """Refuses ``hold_invalid``."""
+    if not 0 <= hold.total_seconds() <= LONGEST_HOLD_S:
+        raise Invalid("hold_invalid", "A hold lies between 0 and 86400 seconds.")
+
+
 def _check_open(conversation: ConversationRow, expected_revision: int | None) -> None:
+    """Refuses ``conversation_resolved``, ``conversation_archived`` and ``thread_changed``."""
     if conversation.status is Status.RESOLVED:
         raise Conflict(
             "conversation_resolved",
@@ -255,6 +257,11 @@ def _written(
     )
     work.session.add(message)
     return message
+
+
+def _release_job(work: Work, message: MessageRow) -> Job:
+    args: JsonObject = {"workspace": work.workspace, "message_id": message.id}
+    return Job(RELEASE_TASK, args, at=message.visible_at)
 
 
 def _draft_of(message: MessageRow) -> DraftId | None:

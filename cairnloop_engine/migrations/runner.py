@@ -64,7 +64,7 @@ def _migrate(connection: Connection, schema: str) -> MigrateReport:
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
     _check_server(connection)
     connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-    connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
+    connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public"))
     before = _current(connection, schema)
     known = versions()
     if before is not None and before not in known:
