@@ -14,6 +14,7 @@ from cairnloop_cli.answers import Answer
 from cairnloop_cli.demo import stages
 from cairnloop_cli.demo.processes import Crew
 from cairnloop_cli.demo.report import Walk
+from cairnloop_cli.demo.signals import stoppable
 from cairnloop_cli.demo.stage import Place, Say, database_kept, demo_settings, running
 from cairnloop_cli.demo.stages import Scene
 from cairnloop_engine import Caller, Engine, Settings
@@ -42,7 +43,7 @@ def smoke(say: Say) -> Answer:
     Raises:
         CairnloopError: what kept the processes from starting at all.
     """
-    with temporary_home() as home:
+    with stoppable(), temporary_home() as home:
         settings = demo_settings(_settings(home))
         with database_kept(settings):
             say("Loading articles and conversations into a database of its own.")

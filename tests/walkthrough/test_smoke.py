@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from cairnloop_cli.demo.report import Failed, Walk, check
 from cairnloop_engine import Conflict
-from tests.walkthrough.processes import ran
+from tests.waiting import wait_until
+from tests.walkthrough.processes import COMMAND, alive, descendants, environment, ran
 
 
 @pytest.fixture
@@ -48,6 +50,33 @@ def test_the_smoke_test_walks_every_stage_that_exists_and_leaves_nothing(scratch
         assert set(stage) == {"n", "name", "ok", "ms", "detail"}
         assert stage["ok"] is True
     assert "Not built yet: SLA" in report["stages"][1]["detail"]
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_smoke_test_that_is_told_to_stop_cleans_up_first(scratch: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "demo", "--smoke"],
+        env=environment(scratch, TMPDIR=str(scratch), ORT_DISABLE_TELEMETRY="1"),
+        cwd=scratch,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as walking:
+        children = wait_until(
+            lambda: [
+                one
+                for one in descendants(walking.pid)
+                if "cairnloop_cli.demo.child" in one.cmdline()
+            ],
+            within=90,
+            what="the first process",
+        )
+        walking.terminate()
+        walking.wait(timeout=60)
+
+    assert walking.returncode == 130
+    assert alive(children) == []
     assert list(scratch.iterdir()) == []
 
 
