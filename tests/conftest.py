@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from cairnloop_engine import Caller, Engine, Settings
@@ -27,6 +28,10 @@ from tests.postgres import (
 
 IN_CI = os.environ.get("CI") == "true"
 ROOT = Path(__file__).parents[1]
+
+# A loaded machine is no reason to fail.
+hypothesis.settings.register_profile("cairnloop", deadline=None)
+hypothesis.settings.load_profile("cairnloop")
 
 
 def pytest_configure(config: pytest.Config) -> None:
