@@ -185,12 +185,12 @@ def _evidence(ctx: Context) -> None:
     screen = screen_of(ctx)
     if screen.draft is not None and screen.draft.evidence:
         blocks = decide.evidence_blocks(screen.draft.evidence, screen.glyphs)
-        ctx.app.push_screen(Reader(f"Evidence of draft {screen.draft.id}", blocks))
+        ctx.app.push_screen(Reader((f"Evidence of draft {screen.draft.id}",), blocks))
         return
     message = screen.message_under_cursor()
     assert message is not None
     paras = tuple(Para((Piece(one_line(one.title)),)) for one in message.citations)
-    ctx.app.push_screen(Reader(f"Sources of message {message.id}", (Block(paras),)))
+    ctx.app.push_screen(Reader((f"Sources of message {message.id}",), (Block(paras),)))
 
 
 def _cannot_request(ctx: Context) -> str | None:

@@ -207,6 +207,7 @@ def _assign(ctx: Context) -> None:
     current = rows[0].assignee if len(rows) == 1 else None
     ctx.app.push_screen(
         Prompt(
+            "Assign",
             f"Assign {named(rows[0]) if len(rows) == 1 else counted(len(rows), 'conversation')} to",
             "Enter assigns; an empty name leaves it to nobody; Esc changes nothing.",
             value=current or me,

@@ -154,7 +154,9 @@ class ConversationScreen(ConsoleScreen[None]):
         if message is None or not self.thread.has_focus:
             return
         words = text_paras(many_lines(message.content, 1_000_000))
-        self.app.push_screen(Reader(f"Message {message.id}", (Block(words),)))
+        self.app.push_screen(
+            Reader((f"#{self.conversation_id}", f"Message {message.id}"), (Block(words),))
+        )
 
     def message_under_cursor(self) -> MessageView | None:
         key = self.thread.cursor_key

@@ -24,8 +24,10 @@ class Prompt(ConsoleDialog[str | None]):
     Prompt #answer { margin: 1 1; }
     """
 
-    def __init__(self, question: str, hint: str, *, value: str = "") -> None:
+    def __init__(self, title: str, question: str, hint: str, *, value: str = "") -> None:
+        """``title`` is our own word for the header; the question may quote somebody else's."""
         super().__init__()
+        self._title_words = title
         self._question = question
         self._hint = hint
         self._value = value
@@ -40,7 +42,7 @@ class Prompt(ConsoleDialog[str | None]):
         field.focus()
 
     def crumbs(self) -> Sequence[str]:
-        return (self._question,)
+        return (self._title_words,)
 
     @on(Input.Submitted, "#answer")
     def _entered(self, event: Input.Submitted) -> None:

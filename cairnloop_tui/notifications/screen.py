@@ -82,7 +82,7 @@ class NotificationsScreen(ConsoleScreen[None]):
         if entry is not None:
             notice = entry[1]
             self.app.push_screen(
-                Reader("Notification", (Block((Para((Piece(notice.text, notice.tone),)),)),))
+                Reader(("Notification",), (Block((Para((Piece(notice.text, notice.tone),)),)),))
             )
 
     def _empty(self, width: int) -> list[Line]:

@@ -22,9 +22,10 @@ class Reader(ConsoleDialog[None]):
     Reader BlockView { padding: 1 2; }
     """
 
-    def __init__(self, title: str, blocks: Sequence[Block]) -> None:
+    def __init__(self, crumbs: Sequence[str], blocks: Sequence[Block]) -> None:
+        """``crumbs`` are our own words: a title that somebody wrote belongs into the blocks."""
         super().__init__()
-        self._title_words = title
+        self._crumbs = crumbs
         self._blocks = blocks
 
     def body(self) -> Iterable[Widget]:
@@ -39,7 +40,7 @@ class Reader(ConsoleDialog[None]):
         return self.query_one("#text", BlockView)
 
     def crumbs(self) -> Sequence[str]:
-        return (self._title_words,)
+        return self._crumbs
 
     def moves(self) -> Movable | None:
         return self.text

@@ -18,7 +18,7 @@ from cairnloop_tui.lists.movable import Movable
 from cairnloop_tui.lists.row_list import RowList
 from cairnloop_tui.reader.screen import Reader
 from cairnloop_tui.search import cards
-from cairnloop_tui.text import Block, Line, many_lines, text_paras
+from cairnloop_tui.text import Block, Line, Para, many_lines, one_line, strong, text_paras
 from cairnloop_tui.trouble import Trouble
 from cairnloop_tui.widgets.line_box import LineBox
 
@@ -188,7 +188,9 @@ class Search(ConsoleDialog[None]):
         self._read(shown.title, shown.content)
 
     def _read(self, title: str, text: str) -> None:
-        self.app.push_screen(Reader(title, (Block(text_paras(many_lines(text, 200_000))),)))
+        head = Block((Para((strong(one_line(title)),)), Para()))
+        body = Block(text_paras(many_lines(text, 200_000)))
+        self.app.push_screen(Reader(("Search", "Source"), (head, body)))
 
     def insert_citation(self) -> None:
         hit = self.current()
