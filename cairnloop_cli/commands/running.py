@@ -54,17 +54,24 @@ def tui(
     """The operator's console."""
     asked = invocation(ctx)
     settings = asked.settings()
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Misconfigured(
-            "no_terminal",
-            "The console needs a terminal, and this is not one. "
-            "Without one, `cairnloop inbox` and `cairnloop show` tell the same.",
-        )
+    _check_terminal()
     from cairnloop_tui.app import run_console  # deferred: only the console loads textual
 
     code = run_console(settings, read_only=read_only, ascii=ascii_only, no_color=no_color)
     if code:
         raise typer.Exit(code)
+
+
+def _check_terminal() -> None:
+    from rich.console import Console  # deferred: knows which terminals can only print
+
+    able = sys.stdin.isatty() and sys.stdout.isatty() and not Console().is_dumb_terminal
+    if not able:
+        raise Misconfigured(
+            "no_terminal",
+            "The console needs a terminal that can draw, and this is none. "
+            "Without one, `cairnloop inbox` and `cairnloop show` tell the same.",
+        )
 
 
 def worker(

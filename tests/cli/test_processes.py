@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -168,6 +169,19 @@ def test_a_reader_who_leaves_early_is_no_error(shell: CommandLine) -> None:
     _, err = process.communicate(timeout=PATIENCE_S)
 
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_terminal_that_cannot_draw_gets_no_console(shell: CommandLine) -> None:
+    ours, theirs = pty.openpty()
+    dumb = shell.having({"TERM": "dumb"})
+
+    process = dumb.start("tui", stdin=theirs, stdout=theirs)
+    os.close(theirs)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    os.close(ours)
+
+    assert process.returncode == 2
+    assert "(no_terminal)" in err
 
 
 def test_an_interrupted_command_is_130_and_says_nothing(shell: CommandLine) -> None:

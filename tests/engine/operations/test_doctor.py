@@ -171,6 +171,7 @@ async def test_the_emergency_embedder_is_told_apart_from_the_real_one(site: Engi
     assert "never grounds a reply" in found["embedder"].summary
 
 
+@pytest.mark.requirement("01-conversations:151")
 async def test_no_secret_and_no_address_stands_in_a_report(home: Path) -> None:
     settings = Settings.load(
         database_url=f"postgresql://u:{SECRET}@127.0.0.1:1/secretdb",

@@ -145,6 +145,7 @@ async def test_metrics_count_the_whole_site_without_naming_anybody(
     assert "secret" not in body
 
 
+@pytest.mark.requirement("01-conversations:149")
 async def test_a_database_that_is_away_is_a_number_too() -> None:
     app = build_app(Away())
 
