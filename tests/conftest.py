@@ -19,6 +19,7 @@ from cairnloop_engine.core.embedded import EmbeddedPostgres
 from tests.fakes import FixedClock
 from tests.machine import forbid_the_outside, forget_environment
 from tests.postgres import (
+    EMPTY_HOMES,
     TestCluster,
     WorkerDatabase,
     home_of_run,
@@ -36,7 +37,7 @@ hypothesis.settings.load_profile("cairnloop")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the developer's machine out of the run, and the run out of the world."""
-    home = Path(tempfile.mkdtemp(prefix="cairnloop-test-home-"))
+    home = Path(tempfile.mkdtemp(prefix=EMPTY_HOMES))
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     forget_environment(home)
     if (ROOT / "cairnloop.toml").exists():

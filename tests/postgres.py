@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -21,6 +21,7 @@ from cairnloop_engine.core.errors import Blocked
 
 TEMPLATE = "template_cairnloop"
 HOMES = "cairnloop-tests-"
+EMPTY_HOMES = "cairnloop-test-home-"
 
 # A run that was killed leaves its cluster; no run prepares a folder for longer than this.
 ABANDONED_AFTER_S = 600
@@ -94,9 +95,9 @@ class TestCluster:
 
     def close(self) -> None:
         """Leave; the last one out removes the cluster."""
-        if self.server.stop_if_last():
-            self.server.erase()
-            shutil.rmtree(self.home, ignore_errors=True)
+        with _removing():
+            if self.server.stop_if_last():
+                _remove(self.home)
 
     def _exists(self, database: str) -> bool:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -139,16 +140,34 @@ def private_home() -> Path:
 
 
 def remove_abandoned() -> None:
-    """Stop and remove the clusters of runs that were killed."""
-    for home in Path(tempfile.gettempdir()).glob(f"{HOMES}*"):
-        try:
-            found = home.stat()
-            if found.st_uid != os.geteuid() or time.time() - found.st_mtime < ABANDONED_AFTER_S:
-                continue
-            EmbeddedPostgres(home).erase()
-        except (FileNotFoundError, Blocked):
-            continue
-        shutil.rmtree(home, ignore_errors=True)
+    """Stop and remove the clusters of runs that were killed, and what else they left."""
+    with _removing():
+        for home in Path(tempfile.gettempdir()).glob(f"{HOMES}*"):
+            if _age(home) > ABANDONED_AFTER_S:
+                _remove(home)
+        for home in Path(tempfile.gettempdir()).glob(f"{EMPTY_HOMES}*"):
+            # No run takes a day.
+            if _age(home) > 24 * 3600:
+                shutil.rmtree(home, ignore_errors=True)
+
+
+def _remove(home: Path) -> None:
+    try:
+        EmbeddedPostgres(home).erase()
+    except Blocked:
+        return
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _age(home: Path) -> float:
+    """Seconds since it was made or last changed; none at all for another user's."""
+    found = home.stat()
+    return time.time() - found.st_mtime if found.st_uid == os.geteuid() else 0.0
+
+
+def _removing() -> AbstractContextManager[None]:
+    """One process at a time: a folder must not go while another looks into it."""
+    return _locked(Path(tempfile.gettempdir()) / f"cairnloop-removing-{os.geteuid()}.lock")
 
 
 async def _migrate(url: str) -> None:
