@@ -51,12 +51,21 @@ def ran(
     )
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    """The living processes below one."""
+def demo_children(pid: int) -> list[psutil.Process]:
+    """The processes that a demo has started and that run its commands."""
     try:
-        return psutil.Process(pid).children(recursive=True)
+        below = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+    return [process for process in below if _runs_a_command(process)]
+
+
+def _runs_a_command(process: psutil.Process) -> bool:
+    try:
+        return "cairnloop_cli.demo.child" in process.cmdline()
+    except psutil.Error:
+        # It ended while we looked.
+        return False
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:

@@ -27,11 +27,12 @@ from tests.waiting import wait_until
 from tests.walkthrough.processes import (
     COMMAND,
     alive,
-    descendants,
     environment,
     home_of_its_own,
     ran,
 )
+
+CTRL_Q = b"\x11"
 
 
 @pytest.fixture(scope="module")
@@ -157,39 +158,50 @@ def test_a_port_in_use_is_named_and_the_next_is_taken(home: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.terminal
 def test_in_a_terminal_it_opens_the_console_and_tells_the_link_before_and_after(
     home: Path,
 ) -> None:
-    screen = Screen.open(home)
-
-    screen.read_until(b"\x1b[?1049h")
-    before = bytes(screen.seen)
-    screen.read_until(b"customers wait")
-    screen.type(b"\x11")
-    screen.read_until(b"Stopped.")
+    with Screen.showing(home) as screen:
+        screen.read_until(b"\x1b[?1049h")
+        before = bytes(screen.seen)
+        screen.read_until(b"customers wait")
+        screen.type(CTRL_Q)
+        screen.read_until(b"Stopped.")
+        assert screen.process.wait(timeout=30) == 0
 
     after = bytes(screen.seen).rpartition(b"\x1b[?1049l")[2]
     assert b"/#token=" in before
     assert b"/#token=" in after
-    assert os.waitstatus_to_exitcode(os.waitpid(screen.pid, 0)[1]) == 0
 
 
 @dataclass(slots=True)
 class Screen:
     """The demo in a pseudo terminal, and everything it has drawn."""
 
-    pid: int
+    process: subprocess.Popen[bytes]
     terminal: int
     seen: bytearray
 
     @classmethod
-    def open(cls, home: Path) -> Screen:
-        pid, terminal = pty.fork()
-        if pid == 0:
-            told = environment(home, TERM="xterm-256color", COLUMNS="120", LINES="40")
-            os.execve(COMMAND[0], [*COMMAND, "demo"], dict(told))
-        return cls(pid, terminal, bytearray())
+    @contextlib.contextmanager
+    def showing(cls, home: Path) -> Iterator[Screen]:
+        terminal, inside = pty.openpty()
+        process = subprocess.Popen(
+            [*COMMAND, "demo"],
+            env=environment(home, TERM="xterm-256color", COLUMNS="120", LINES="40"),
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+            start_new_session=True,
+        )
+        os.close(inside)
+        try:
+            yield cls(process, terminal, bytearray())
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(timeout=60)
+            os.close(terminal)
 
     def read_until(self, wanted: bytes) -> None:
         def read() -> bool:

@@ -14,7 +14,7 @@ import pytest
 from cairnloop_cli.demo.report import Failed, Walk, check
 from cairnloop_engine import Conflict
 from tests.waiting import wait_until
-from tests.walkthrough.processes import COMMAND, alive, descendants, environment, ran
+from tests.walkthrough.processes import COMMAND, alive, demo_children, environment, ran
 
 
 @pytest.fixture
@@ -64,11 +64,7 @@ def test_a_smoke_test_that_is_told_to_stop_cleans_up_first(scratch: Path) -> Non
         stderr=subprocess.STDOUT,
     ) as walking:
         children = wait_until(
-            lambda: [
-                one
-                for one in descendants(walking.pid)
-                if "cairnloop_cli.demo.child" in one.cmdline()
-            ],
+            lambda: demo_children(walking.pid),
             within=90,
             what="the first process",
         )
