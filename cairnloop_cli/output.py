@@ -98,7 +98,7 @@ class Output:
         """One part of an answer as text."""
         match shown:
             case str():
-                return safe(shown, limit=LONGEST_LINE) + "\n"
+                return safe(shown) + "\n"
             case Block():
                 lines = safe(shown.text, multiline=True).split("\n")
                 return "".join(f"{shown.gutter}{line}".rstrip() + "\n" for line in lines)

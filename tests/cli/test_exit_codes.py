@@ -184,6 +184,29 @@ def test_an_unmigrated_database_is_2_and_says_what_to_run(
     assert fresh.json("inbox")["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("environment", "failed"),
+    [
+        ({"CAIRNLOOP_TYPO": "1"}, "settings"),
+        ({"CAIRNLOOP_DATABASE_URL": f"mysql://u:{SECRET}@h/x"}, "database"),
+    ],
+)
+def test_the_doctor_reports_what_keeps_everybody_else_from_starting(
+    cli: CommandLine, environment: dict[str, str], failed: str
+) -> None:
+    ran = cli.having(environment)("doctor", "--json")
+    told = cli.having(environment)("doctor")
+
+    assert ran.code == told.code == 1
+    assert [check["id"] for check in ran.json["checks"] if check["status"] == "fail"] == [failed]
+    assert all(
+        check.keys() >= {"id", "status", "summary", "remedy"} for check in ran.json["checks"]
+    )
+    assert f"[blocked] {failed}: Blocked:" in told.out
+    assert "          → " in told.out
+    assert SECRET not in ran.out + ran.err + told.out + told.err
+
+
 def test_a_bug_is_70_with_a_reference_and_without_the_data(cli: CommandLine, home: Path) -> None:
     broken = cli.having({"CAIRNLOOP_CONTEXT_PROVIDER": "tests.cli.test_exit_codes:Broken"})
 

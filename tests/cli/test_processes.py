@@ -132,9 +132,12 @@ def test_a_chat_that_was_never_there_is_3(shell: CommandLine) -> None:
 
 def test_a_token_needs_a_secret_and_is_nothing_but_the_token(shell: CommandLine) -> None:
     plain = shell("widget-token", "--customer", "zed")
+    long = shell("widget-token", "--customer", "é" * 200, "--name", "é" * 200)
     without = shell.having({"CAIRNLOOP_WIDGET_SECRET": None})("widget-token", "--customer", "z")
 
     assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", plain.out)
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", long.out)
+    assert len(long.out) > 2_000
     assert without.code == 2
     assert CHAT_SECRET not in plain.out + plain.err
 
