@@ -213,7 +213,7 @@ class EmbeddedPostgres:
             *("-D", fresh.name, "-U", SUPERUSER, "-A", "trust", "--auth-host=reject"),
             *("-E", "UTF8", "--locale=C", "--locale-provider=builtin"),
             *("--builtin-locale=C.UTF-8", "--no-instructions"),
-            *(("--no-sync", "--no-data-checksums") if self._for_tests else ()),
+            *(("--no-sync", "--no-data-checksums", "--wal-segsize=1") if self._for_tests else ()),
         )
         if made.code != 0:
             raise self._failed("could not be set up", made.words)
