@@ -26,7 +26,7 @@ export UV_PYTHON := $(PYTHON)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test check fmt lint types contracts rules fresh bench soak docs lock clean
+.PHONY: help demo test check fmt lint types contracts rules fresh bench soak docs pictures lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort \
@@ -80,6 +80,9 @@ docs: $(VENV)/ready-all ## Write docs/reference anew from the code
 # the versions of the whole one.
 COMPILE = $(UV) pip compile pyproject.toml --group build --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+pictures: $(VENV)/ready-demo ## Draw the console anew for README and guides
+	$(BIN)/python -m tools.take_pictures
 
 lock: ## Resolve the exact versions of requirements/*.txt anew (needs uv); ARGS=--upgrade raises them
 	@test -n "$(UV)" || { echo "make lock needs uv on the PATH."; exit 2; }

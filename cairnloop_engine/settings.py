@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     )
 
     # Chat widget
-    widget_host: str = Field("127.0.0.1", description="Address of the chat server.")
+    widget_host: str = Field("127.0.0.1", min_length=1, description="Address of the chat server.")
     widget_port: int = Field(8101, ge=0, le=65535, description="Port of the chat server.")
     widget_secret: SecretStr | None = Field(
         None,
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     )
 
     # HTTP
-    http_host: str = Field("127.0.0.1", description="Address of the HTTP server.")
+    http_host: str = Field("127.0.0.1", min_length=1, description="Address of the HTTP server.")
     http_port: int = Field(8102, ge=0, le=65535, description="Port of the HTTP server.")
 
     # Host seams, as `package.module:name`

@@ -10,7 +10,7 @@ from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.audit.tables import AuditEventRow
 from cairnloop_engine.core.database import Read
 from cairnloop_engine.core.errors import JsonObject
-from cairnloop_engine.core.paging import Page, checked_limit, decode_cursor, encode_cursor
+from cairnloop_engine.core.paging import Page, checked_limit, decode_number, encode_cursor
 from cairnloop_engine.core.text import safe
 
 
@@ -33,7 +33,7 @@ async def events(
     read: Read, wanted: AuditFilter, *, cursor: str | None, limit: int
 ) -> Page[AuditEvent]:
     """A page of events, newest first."""
-    before_id = int(str(decode_cursor(cursor, length=1)[0])) if cursor else None
+    before_id = decode_number(cursor) if cursor else None
     rows = await queries.events(read, wanted, before_id=before_id, limit=checked_limit(limit) + 1)
     shown = rows[:limit]
     following = encode_cursor([shown[-1].id]) if len(rows) > limit else None

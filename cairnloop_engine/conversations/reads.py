@@ -23,7 +23,14 @@ from cairnloop_engine.conversations.tables import ConversationRow, MessageRow
 from cairnloop_engine.core.database import Read
 from cairnloop_engine.core.errors import Invalid, JsonObject, NotFound
 from cairnloop_engine.core.ids import ConversationId, DraftId, MessageId
-from cairnloop_engine.core.paging import Page, checked_limit, decode_cursor, encode_cursor
+from cairnloop_engine.core.paging import (
+    LARGEST_ID,
+    Page,
+    checked_limit,
+    decode_cursor,
+    decode_number,
+    encode_cursor,
+)
 from cairnloop_engine.core.text import has_hidden, humanise, safe
 
 # A presence older than this is somebody who closed the laptop.
@@ -203,7 +210,7 @@ async def thread(
         NotFound: ``conversation_not_found``.
     """
     head = await conversation(read, conversation_id)
-    first = int(str(decode_cursor(before, length=1)[0])) if before else None
+    first = decode_number(before) if before else None
     rows = await queries.messages(
         read, conversation_id, before=first, limit=checked_limit(limit) + 1
     )
@@ -344,6 +351,8 @@ def _position(cursor: str, sort: Sort) -> InboxPosition:
     order, key, row_id = decode_cursor(cursor, length=3)
     refused = Invalid("cursor_invalid", "This page cursor belongs to another list; start again.")
     if order != sort.value or not isinstance(key, str) or not isinstance(row_id, int):
+        raise refused
+    if not 0 <= row_id <= LARGEST_ID:
         raise refused
     try:
         return InboxPosition(datetime.fromisoformat(key), row_id)

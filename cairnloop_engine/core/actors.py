@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cairnloop_engine.core.errors import Forbidden, Invalid
+from cairnloop_engine.core.text import is_blank
 
 DEFAULT_WORKSPACE = "default"
+LONGEST_NAME = 200
 
 
 class ActorKind(StrEnum):
@@ -22,15 +24,22 @@ class Actor:
     """Somebody or something that changes state. There is no default actor.
 
     Raises:
-        Invalid: ``actor_blank`` when the id holds nothing visible.
+        Invalid: ``actor_blank`` when the id holds nothing visible, ``actor_too_long`` past 200
+            characters.
     """
 
     kind: ActorKind
     id: str
 
     def __post_init__(self) -> None:
-        if not self.id.strip():
-            raise Invalid("actor_blank", "An actor needs a name that is not blank.")
+        if is_blank(self.id):
+            raise Invalid("actor_blank", "An actor needs a name that can be seen.")
+        if len(self.id) > LONGEST_NAME:
+            raise Invalid(
+                "actor_too_long",
+                f"A name has at most {LONGEST_NAME} characters.",
+                limit=LONGEST_NAME,
+            )
 
     @classmethod
     def operator(cls, name: str) -> Actor:
@@ -59,7 +68,7 @@ class Caller:
     @classmethod
     def operator(cls, name: str | None, workspace: str = DEFAULT_WORKSPACE) -> Caller:
         """The caller of a console or a command line; a missing name leaves it read-only."""
-        return cls(Actor.operator(name) if name and name.strip() else None, workspace)
+        return cls(None if name is None or is_blank(name) else Actor.operator(name), workspace)
 
     @classmethod
     def customer(cls, customer_ref: str, workspace: str = DEFAULT_WORKSPACE) -> Caller:

@@ -14,6 +14,8 @@ from cairnloop_engine.core.errors import Invalid, JsonValue
 T = TypeVar("T")
 
 MAX_LIMIT = 500
+LARGEST_ID = 2**63 - 1
+REFUSED_CURSOR = "This page cursor is not valid; start from the first page."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def decode_cursor(cursor: str, *, length: int) -> list[JsonValue]:
     Raises:
         Invalid: ``cursor_invalid`` when it was not made by :func:`encode_cursor`.
     """
-    refused = Invalid("cursor_invalid", "This page cursor is not valid; start from the first page.")
+    refused = Invalid("cursor_invalid", REFUSED_CURSOR)
     try:
         packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         values = json.loads(packed)
@@ -45,6 +47,18 @@ def decode_cursor(cursor: str, *, length: int) -> list[JsonValue]:
     if not isinstance(values, list) or len(values) != length:
         raise refused
     return values
+
+
+def decode_number(cursor: str) -> int:
+    """Unpack a cursor that holds one whole number.
+
+    Raises:
+        Invalid: ``cursor_invalid``.
+    """
+    (value,) = decode_cursor(cursor, length=1)
+    if not isinstance(value, int) or not 0 <= value <= LARGEST_ID:
+        raise Invalid("cursor_invalid", REFUSED_CURSOR)
+    return value
 
 
 def checked_limit(limit: int) -> int:

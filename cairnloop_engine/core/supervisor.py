@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import procrastinate
 from procrastinate.worker import Worker
+from psycopg_pool import AsyncConnectionPool
 
 from cairnloop_engine.core.errors import Refused
 from cairnloop_engine.core.jobs import Backoff, JobContext, Queues, Sweep, TaskSpec
@@ -28,6 +30,8 @@ SHORTEST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 # A job with a date is found by polling: this is how late it may start.
 POLL_S = 0.5
+# How long a connection may take: a stop request waits no longer than this.
+PATIENCE_S = 3.0
 # Connections a worker needs beside its jobs: fetch, heartbeat, listen.
 SPARE_CONNECTIONS = 3
 
@@ -89,7 +93,7 @@ class Supervisor:
         self.report.lives += 1
         app = self._app()
         try:
-            async with app.open_async():
+            async with self._pool() as pool, app.open_async(pool):
                 if ready is not None:
                     ready()
                 await _run_until(stop, self._worker(app))
@@ -101,12 +105,26 @@ class Supervisor:
             return False
         return True
 
-    def _app(self) -> procrastinate.App:
-        most = self.plan.concurrency + SPARE_CONNECTIONS
-        connector = procrastinate.PsycopgConnector(
-            kwargs=self.connection, min_size=1, max_size=most, timeout=5.0, reconnect_timeout=5.0
+    @asynccontextmanager
+    async def _pool(self) -> AsyncIterator[AsyncConnectionPool]:
+        """The worker's connections; gives up soon, because the loop comes back anyway."""
+        pool = AsyncConnectionPool(
+            kwargs=self.connection,
+            min_size=1,
+            max_size=self.plan.concurrency + SPARE_CONNECTIONS,
+            timeout=PATIENCE_S,
+            reconnect_timeout=PATIENCE_S,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
         )
-        app = procrastinate.App(connector=connector)
+        try:
+            await pool.open(wait=True, timeout=PATIENCE_S)
+            yield pool
+        finally:
+            await pool.close()
+
+    def _app(self) -> procrastinate.App:
+        app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         for spec in self.specs:
             app.task(
                 name=spec.name,

@@ -16,7 +16,7 @@ from cairnloop_engine.core.ids import (
     MessageId,
     RevisionId,
 )
-from cairnloop_engine.core.paging import Page, checked_limit, decode_cursor, encode_cursor
+from cairnloop_engine.core.paging import Page, checked_limit, decode_number, encode_cursor
 from cairnloop_engine.core.text import has_hidden, safe
 from cairnloop_engine.drafting import queries
 from cairnloop_engine.drafting.model import (
@@ -150,7 +150,7 @@ async def drafts(
     Raises:
         Invalid: ``status_unknown``, ``cursor_invalid`` or ``limit_invalid``.
     """
-    before = int(str(decode_cursor(cursor, length=1)[0])) if cursor else None
+    before = decode_number(cursor) if cursor else None
     rows = await queries.drafts(
         read, statuses=_statuses(status), before=before, limit=checked_limit(limit) + 1
     )

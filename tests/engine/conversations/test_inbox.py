@@ -11,6 +11,7 @@ from cairnloop_engine import Caller, Engine, Invalid
 from cairnloop_engine.conversations.filters import InboxFilter
 from cairnloop_engine.conversations.model import Sort, State
 from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.core.paging import encode_cursor
 from tests.fakes import FixedClock
 
 
@@ -178,3 +179,21 @@ async def test_a_page_is_read_along_an_index_in_one_statement(
         lines = "\n".join(row[0] for row in plan)
     assert "Seq Scan" not in lines
     assert "ix_conversations_" in lines
+
+
+@pytest.mark.parametrize("value", ["a", -1, 2**63, 1.5, None, [1]])
+async def test_a_forged_cursor_is_refused_wherever_pages_are_read(
+    engine: Engine, caller: Caller, value: object
+) -> None:
+    conversation_id = await started(engine, "acme")
+    forged = encode_cursor([value])  # type: ignore[list-item]
+
+    for attempt in (
+        engine.conversations.thread(caller, conversation_id, before=forged),
+        engine.audit.events(caller, cursor=forged),
+        engine.drafting.drafts(caller, cursor=forged),
+        engine.conversations.inbox(caller, cursor=encode_cursor(["waiting", "x", value])),  # type: ignore[list-item]
+    ):
+        with pytest.raises(Invalid) as refusal:
+            await attempt
+        assert refusal.value.code == "cursor_invalid"
