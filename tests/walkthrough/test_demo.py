@@ -27,6 +27,7 @@ from tests.waiting import wait_until
 from tests.walkthrough.processes import (
     COMMAND,
     alive,
+    demo_children,
     environment,
     home_of_its_own,
     ran,
@@ -51,9 +52,7 @@ class Demo:
 
     @property
     def children(self) -> list[psutil.Process]:
-        return [
-            one for one in descendants(self.process.pid) if "demo.child" in " ".join(one.cmdline())
-        ]
+        return demo_children(self.process.pid)
 
     @property
     def chat(self) -> str:
