@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.metadata
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -117,6 +118,8 @@ class Model:
         Raises:
             Misconfigured: ``embedder_not_installed`` or ``embedder_files_changed``.
         """
+        # The runtime reads this while it is imported; nothing of ours reports to anybody.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # noqa: TID251 - read by a library
         try:
             # deferred: an optional extra, and 200 ms that a process without searches never pays
             import onnxruntime
