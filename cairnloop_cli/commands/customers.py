@@ -27,7 +27,7 @@ CustomerOption = Annotated[
 def widget_token(
     ctx: typer.Context,
     customer: CustomerOption,
-    name: Annotated[str | None, typer.Option("--name", help="What the operators read.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The page greets them by it.")] = None,
     email: Annotated[str | None, typer.Option("--email")] = None,
     ttl: Annotated[
         int, typer.Option("--ttl", metavar="SECONDS", min=1, max=30 * 86_400, help="How long.")
