@@ -97,6 +97,9 @@ def _evidence_paras(evidence: Sequence[EvidenceView], glyphs: Glyphs) -> tuple[P
 
 def _without_draft(row: InboxRow, now: datetime, glyphs: Glyphs) -> tuple[Para, ...]:
     match row.state:
+        case State.NEW | State.OPEN if row.held:
+            said = "A reply is on its way out."
+            then = "u takes it back until it is sent."
         case State.NEW | State.OPEN:
             said = "The customer waits. No draft is ready."
             then = "c writes a reply, Ctrl+F searches knowledge."

@@ -76,7 +76,7 @@ class ConversationScreen(ConsoleScreen[None]):
         )
 
     def on_mount(self) -> None:
-        self._tick = self.set_interval(1.0, self._second_passed, pause=True)
+        self._tick = self.set_interval(1.0, self._draw, pause=True)
         self.set_interval(BEAT_S, lambda: self._tell_presence(beat=True))
         self.thread.focus()
         self._take_up()
@@ -298,13 +298,10 @@ class ConversationScreen(ConsoleScreen[None]):
         else:
             self._tick.pause()
 
-    def _second_passed(self) -> None:
-        self._draw()
-
     def _head(self, width: int) -> list[Line]:
         if self.work is None:
             gone = f" Conversation {self.conversation_id} could not be read."
-            return [(muted(gone if self.missing else " "),), ()]
+            return [(muted(gone if self.missing else ""),), ()]
         return cards.head_lines(
             self.work.row,
             self.work.thread.presence,

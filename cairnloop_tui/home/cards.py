@@ -101,7 +101,7 @@ def hero_lines(counts: Counts | None, width: int, *, problem: bool) -> list[Line
         ]
     noun = "customer waits" if counts.waiting == 1 else "customers wait"
     beside = [counted(counts.drafts, "draft") + " ready"] if counts.drafts else []
-    beside.append(f"{counts.awaiting_customer} answered")
+    beside.append(f"{counts.awaiting_customer} awaiting the customer")
     beside.append(f"{counts.resolved} resolved")
     return [
         (),

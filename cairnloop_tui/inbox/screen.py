@@ -141,6 +141,8 @@ class InboxScreen(ConsoleScreen[None]):
         key = self.rows.current_key()
         if key is not None:
             self.console.open_conversation(ConversationId(key))
+        else:
+            self.console.say("Nothing is listed." if self._loaded.known else "Still reading.")
 
     # Reading
 

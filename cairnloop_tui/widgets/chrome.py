@@ -53,7 +53,9 @@ def status_line(
         return spread(left, right, width)
     pieces: list[Piece] = [Piece(" ")]
     if marked:
-        pieces += [strong(f"{marked} marked", Tone.PRIMARY), muted(f" {glyphs.dot} ")]
+        pieces.append(strong(f"{marked} marked", Tone.PRIMARY))
+    if marked and place:
+        pieces.append(muted(f" {glyphs.dot} "))
     pieces.append(muted(place))
     return spread(tuple(pieces), right, width)
 
