@@ -93,7 +93,8 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.undo_log = UndoLog()
         self.bugs: list[Exception] = []
         self.lookout = Lookout(self)
-        self.no_color = no_color
+        # Textual has read NO_COLOR already.
+        self.no_color = no_color or self.no_color
         owners = (session.operator or "nobody", session.workspace)
         self.unsent = UnsentTexts(kept_file(state_folder, "unsent", *owners))
         self.preferences = Preferences(kept_file(state_folder, "preferences", owners[0]))

@@ -53,7 +53,7 @@ class InboxScreen(ConsoleScreen[None]):
     InboxScreen #preview {
         display: none; width: 2fr; border-left: solid $c-border; padding: 0;
     }
-    InboxScreen #preview:focus { border-left: outer $c-focus; }
+    InboxScreen #preview:focus { border-left: heavy $c-focus; }
     InboxScreen.-medium.-preview #preview, InboxScreen.-wide.-preview #preview { display: block; }
     InboxScreen.-narrow.-preview-only #preview { display: block; width: 1fr; border: none; }
     InboxScreen.-narrow.-preview-only #rows { display: none; }

@@ -75,7 +75,7 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
         now: Callable[[], datetime],
         *,
         glyphs: Glyphs = UNICODE,
-        stops: Callable[[R], bool] = lambda row: True,
+        stops: Callable[[R], bool] | None = None,
         markable: bool = False,
         id: str | None = None,  # noqa: A002 - the word of Textual
     ) -> None:
@@ -84,7 +84,8 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
         self._key_of = key_of
         self._now = now
         self._glyphs = glyphs
-        self._stops = stops
+        self._stops = stops or (lambda row: True)
+        self._all_stop = stops is None
         self.markable = markable
         self.rows: tuple[R, ...] = ()
         self.keys: tuple[K, ...] = ()
@@ -161,10 +162,14 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
         if not self.rows:
             return
         wanted = min(max(index, 0), len(self.rows) - 1)
-        self.cursor = self._nearest_stop(wanted, prefer)
+        left, self.cursor = self.cursor, self._nearest_stop(wanted, prefer)
         self._extend_range()
         self._keep_cursor_visible()
-        self.refresh()
+        if self.marks.in_range:
+            self.refresh()
+        else:
+            self.refresh_line(left)
+            self.refresh_line(self.cursor)
         self.post_message(self.Moved(self))
         if self.cursor >= len(self.rows) - NEAR_END:
             self.post_message(self.NearEnd(self))
@@ -184,7 +189,11 @@ class RowList(ScrollView, Generic[K, R], can_focus=True):
     def place(self) -> str:
         if not self.rows:
             return "No rows"
-        return f"Row {self.cursor + 1} of {len(self.rows)}"
+        if self._all_stop:
+            return f"Row {self.cursor + 1} of {len(self.rows)}"
+        stops = [index for index, row in enumerate(self.rows) if self._stops(row)]
+        here = sum(1 for index in stops if index <= self.cursor)
+        return f"Row {here} of {len(stops)}"
 
     def _nearest_stop(self, index: int, prefer: int = 1) -> int:
         """The row at ``index``, or the nearest on which the cursor may stand."""
