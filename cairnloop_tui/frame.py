@@ -44,7 +44,7 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
     ConsoleScreen #title { height: 1; background: $c-raised; }
     ConsoleScreen #banner.-danger { background: $c-danger-surface; }
     ConsoleScreen #banner.-warning { background: $c-warning-surface; }
-    ConsoleScreen #foot { height: auto; }
+    ConsoleScreen #foot { dock: bottom; height: auto; }
     ConsoleScreen #hints {
         background: $c-raised; border-top: solid $c-border; display: none;
     }

@@ -110,8 +110,9 @@ class Palette(ConsoleDialog[str | None]):
         offer = self.offers.current()
         if offer is None:
             return
-        if offer.reason is not None:
-            self.console.warn(offer.reason)
+        reason = offer.reason or self.console.guard.why_not()
+        if reason is not None:
+            self.console.warn(reason)
             return
         self.dismiss(offer.command.id)
 

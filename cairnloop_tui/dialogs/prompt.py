@@ -46,7 +46,12 @@ class Prompt(ConsoleDialog[str | None]):
 
     @on(Input.Submitted, "#answer")
     def _entered(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        """An answer that came before the question could be read is no answer."""
+        reason = self.console.guard.why_not()
+        if reason is not None:
+            self.console.warn(reason)
+        else:
+            self.dismiss(event.value)
 
     def _lines(self, width: int) -> list[Line]:
         return [cut_line((strong(self._question),), width), cut_line((muted(self._hint),), width)]

@@ -45,6 +45,10 @@ class KeyDesk:
         screen = self._app.console_screen
         if screen is None:
             return False
+        if self.guard.is_paste:
+            # A paste without brackets outside a text field means nothing.
+            self.sequences.clear()
+            return not isinstance(self._app.focused, Input | TextArea)
         key = key_name(event)
         in_text = isinstance(self._app.focused, Input | TextArea)
         table = self._keymap.table(screen.scope, in_text=in_text)

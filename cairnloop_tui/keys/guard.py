@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 # A key this soon after a screen or a strip opened was meant for what was there before.
 SETTLING_S = 0.25
 # Nobody types two keys within this time; a paste without brackets does.
 BURST_GAP_S = 0.02
+# As many keys as this within one gap are a paste, whatever they would mean.
+PASTE_KEYS = 8
 
 
 class Guard:
@@ -18,6 +21,7 @@ class Guard:
         self._opened_at = monotonic()
         self._last_key_at = float("-inf")
         self._in_burst = False
+        self._recent: deque[float] = deque(maxlen=PASTE_KEYS)
 
     def opened(self) -> None:
         """Something new stands before the operator."""
@@ -28,6 +32,13 @@ class Guard:
         now = self._monotonic()
         self._in_burst = now - self._last_key_at < BURST_GAP_S
         self._last_key_at = now
+        self._recent.append(now)
+
+    @property
+    def is_paste(self) -> bool:
+        """Whether so many keys came at once that nobody typed them."""
+        full = len(self._recent) == PASTE_KEYS
+        return full and self._recent[-1] - self._recent[0] < BURST_GAP_S
 
     def why_not(self) -> str | None:
         """Why the key that just arrived may not arm or confirm, or None when it may."""

@@ -9,7 +9,7 @@ from cairnloop_engine.conversations.model import Status
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_tui.inbox.tabs import TABS
 from tests.console.conftest import Write
-from tests.console.driving import MEDIUM, NARROW, open_console
+from tests.console.driving import MEDIUM, NARROW, Ticks, open_console
 from tests.engine.drafting.desk import Desk
 from tests.fakes import FixedClock
 
@@ -247,6 +247,23 @@ async def test_assigning_asks_for_a_name_and_undo_gives_it_back(
         await console.until(lambda: "Assigned as before" in console.status())
         assert (await engine.conversations.conversation(MAYA, conversation_id)).assignee is None
         console.proved("conversation.assign")
+
+
+async def test_a_paste_without_brackets_assigns_nothing(
+    engine: Engine, clock: FixedClock, customer_writes: Write
+) -> None:
+    conversation_id = await customer_writes("Hi", subject="Subject")
+    ticks = Ticks()
+
+    async with open_console(engine, clock, monotonic=ticks) as console:
+        await console.press("g", "i")
+        ticks.step = 0.001
+        await console.pilot.press("l", *"evil", "enter")
+        await console.settled()
+        assert "too fast" in console.status()
+
+    head = await engine.conversations.conversation(MAYA, conversation_id)
+    assert head.assignee is None
 
 
 async def test_copying_says_what_was_copied(

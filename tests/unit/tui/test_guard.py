@@ -55,3 +55,26 @@ def test_fast_fingers_are_not_a_paste() -> None:
     guard.pressed()
 
     assert guard.why_not() is None
+
+
+def test_many_keys_at_once_are_a_paste_whatever_they_mean() -> None:
+    hand = Hand()
+    guard = Guard(hand)
+    for _ in range(8):
+        hand.now += 0.001
+        guard.pressed()
+    assert guard.is_paste
+
+    hand.now += 0.5
+    guard.pressed()
+    assert not guard.is_paste
+
+
+def test_a_key_held_down_is_no_paste() -> None:
+    hand = Hand()
+    guard = Guard(hand)
+    for _ in range(30):
+        hand.now += 0.03
+        guard.pressed()
+
+    assert not guard.is_paste
