@@ -13,7 +13,7 @@ from textual.app import App
 from textual.filter import LineFilter
 from textual.message_pump import MessagePump
 from textual.screen import Screen
-from textual.worker import WorkerCancelled, WorkerFailed
+from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkerState
 
 from cairnloop_engine import Engine, Settings
 from cairnloop_engine.core.clock import Clock, SystemClock
@@ -198,10 +198,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
         try:
             act()
         except Exception as error:
-            reference = log_bug(error, doing)
-            self.bugs.append(error)
-            trouble = trouble_of(error, doing, reference=reference)
-            self.say(trouble.text, trouble.tone, lasting=True)
+            self._bug(error, doing)
+
+    def _bug(self, error: Exception, doing: str) -> None:
+        self.bugs.append(error)
+        trouble = trouble_of(error, doing, reference=log_bug(error, doing))
+        self.say(trouble.text, trouble.tone, lasting=True)
 
     def reason_against(self, command: Command, ctx: Context) -> str | None:
         """Why a command cannot act now, or None when it can."""
@@ -307,6 +309,13 @@ class ConsoleApp(App[int], inherit_bindings=False):
             group="act",
             exit_on_error=False,
         )
+
+    @on(Worker.StateChanged)
+    def _worker_ended(self, event: Worker.StateChanged) -> None:
+        """What no call catches is a bug in a worker of ours; it is said, and the console lives."""
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and isinstance(error, Exception):
+            self._bug(error, f"working ({event.worker.group})")
 
     @on(Answered)
     def _deliver(self, message: Answered) -> None:
