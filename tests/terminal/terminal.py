@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE_S = 60.0
+# On a loaded machine a key may meet the moment in which a screen is just being put up.
+PRESS_AGAIN_S = 10.0
 PROMPT = "shell is here"
 
 
@@ -38,6 +40,18 @@ class Terminal:
             self.tmux("send-keys", "-t", "0", key)
             # A guard refuses keys that come as fast as a paste: type like a person.
             time.sleep(0.3)
+
+    def compose(self) -> None:
+        """Open the composer, pressing the key again, as a person would, when nothing happened."""
+        deadline = time.monotonic() + PATIENCE_S
+        pressed_at = float("-inf")
+        while "Reply to" not in self.screen():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no composer opened; the screen shows:\n{self.screen()}")
+            if time.monotonic() - pressed_at > PRESS_AGAIN_S:
+                self.press("c")
+                pressed_at = time.monotonic()
+            time.sleep(0.05)
 
     def type(self, text: str) -> None:
         self.tmux("send-keys", "-t", "0", "-l", text)
