@@ -41,15 +41,15 @@ class Terminal:
             # A guard refuses keys that come as fast as a paste: type like a person.
             time.sleep(0.3)
 
-    def compose(self) -> None:
-        """Open the composer, pressing the key again, as a person would, when nothing happened."""
+    def press_for(self, *keys: str, shows: str) -> None:
+        """Press keys until words appear: again, as a person would, when nothing happened."""
         deadline = time.monotonic() + PATIENCE_S
         pressed_at = float("-inf")
-        while "Reply to" not in self.screen():
+        while shows not in self.screen():
             if time.monotonic() > deadline:
-                raise AssertionError(f"no composer opened; the screen shows:\n{self.screen()}")
+                raise AssertionError(f"{keys} did nothing; the screen shows:\n{self.screen()}")
             if time.monotonic() - pressed_at > PRESS_AGAIN_S:
-                self.press("c")
+                self.press(*keys)
                 pressed_at = time.monotonic()
             time.sleep(0.05)
 

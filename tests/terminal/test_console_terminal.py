@@ -56,10 +56,9 @@ async def _written(database_url: str, *texts: str, subject: str = "A question") 
 
 def _open(terminal: Terminal) -> None:
     """From Home to the only conversation."""
-    terminal.press("g", "i")
+    terminal.press_for("g", "i", shows="Inbox")
     terminal.shows("Inbox", "Row 1 of 1")
-    terminal.press("Enter")
-    terminal.shows("[Thread]")
+    terminal.press_for("Enter", shows="[Thread]")
 
 
 async def test_the_console_opens_shows_live_data_and_leaves_the_terminal_as_it_was(
@@ -93,12 +92,11 @@ async def test_hostile_text_never_reaches_the_terminal_as_control(
 
     terminal.run_console(environment)
     terminal.shows("● live", "Subject title")
-    terminal.press("g", "i")
+    terminal.press_for("g", "i", shows="Inbox")
     terminal.shows("Inbox", "Row 1 of 1")
-    terminal.press("Enter")
+    terminal.press_for("Enter", shows="[Thread]")
     terminal.shows("│ title ␛]0;owned␇", "⟨U+202E⟩")
-    terminal.press("R")
-    terminal.shows("Resolve 1 conversation?")
+    terminal.press_for("R", shows="Resolve 1 conversation?")
     terminal.press("Escape", "C-q")
     terminal.shows("left with 0")
 
@@ -115,17 +113,15 @@ async def test_a_paste_presses_no_key_and_lands_in_the_composer_only_when_it_is_
 
     terminal.run_console(environment)
     terminal.shows("● live")
-    terminal.press("g", "i")
+    terminal.press_for("g", "i", shows="Inbox")
     terminal.shows("Inbox", "Row 1 of 1")
     terminal.paste("R\nq\n")
-    terminal.press("Enter")
+    terminal.press_for("Enter", shows="[Thread]")
     terminal.shows("│ Help!", "New")
-    terminal.compose()
-    terminal.shows("Reply to acme")
+    terminal.press_for("c", shows="Reply to acme")
     terminal.paste("first line\nsecond line")
     terminal.shows("first line", "second line")
-    terminal.press("C-s")
-    terminal.shows("Send this reply?")
+    terminal.press_for("C-s", shows="Send this reply?")
     terminal.press("Escape", "C-q")
     terminal.shows("Quit with unsent text?")
     terminal.press("Enter")
@@ -140,8 +136,7 @@ async def test_a_killed_console_offers_the_text_again(
     terminal.run_console(environment)
     terminal.shows("● live")
     _open(terminal)
-    terminal.compose()
-    terminal.shows("Reply to acme")
+    terminal.press_for("c", shows="Reply to acme")
     terminal.type("half a thought")
     terminal.shows("half a thought")
     folder = Path(environment["CAIRNLOOP_HOME"]) / "console"
@@ -169,8 +164,7 @@ async def test_the_editor_gets_the_text_and_gives_it_back(
     terminal.run_console({**environment, "EDITOR": str(editor)})
     terminal.shows("● live")
     _open(terminal)
-    terminal.compose()
-    terminal.shows("Reply to acme")
+    terminal.press_for("c", shows="Reply to acme")
     terminal.type("begun here")
     terminal.shows("begun here")
     terminal.press("C-g")
