@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cairnloop_engine.core.errors import Forbidden, Invalid
-from cairnloop_engine.core.text import is_blank
+from cairnloop_engine.core.text import is_blank, storable
 
 DEFAULT_WORKSPACE = "default"
 LONGEST_NAME = 200
@@ -24,8 +24,8 @@ class Actor:
     """Somebody or something that changes state. There is no default actor.
 
     Raises:
-        Invalid: ``actor_blank`` when the id holds nothing visible, ``actor_too_long`` past 200
-            characters.
+        Invalid: ``actor_blank`` when the id holds nothing visible, ``actor_invalid`` when it
+            cannot be stored, ``actor_too_long`` past 200 characters.
     """
 
     kind: ActorKind
@@ -34,6 +34,8 @@ class Actor:
     def __post_init__(self) -> None:
         if is_blank(self.id):
             raise Invalid("actor_blank", "An actor needs a name that can be seen.")
+        if storable(self.id) != self.id:
+            raise Invalid("actor_invalid", "A name must be plain text.")
         if len(self.id) > LONGEST_NAME:
             raise Invalid(
                 "actor_too_long",

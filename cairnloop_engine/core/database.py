@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from cairnloop_engine.core.actors import Actor, Caller
 from cairnloop_engine.core.clock import Clock
 from cairnloop_engine.core.errors import CairnloopError, Misconfigured, Unavailable
+from cairnloop_engine.core.installkey import KeyHolder
 from cairnloop_engine.core.jobs import Enqueuer, Job
 from cairnloop_engine.core.tables import qualified
 
@@ -88,12 +89,14 @@ class Work(Read):
     actor: Actor
     enqueuer: Enqueuer
     handlers: Mapping[type, Sequence[EventHandler]]
+    # What this installation marks its own rows with; None writes them unmarked.
+    keys: KeyHolder | None = None
     changes: dict[tuple[str, int], None] = field(default_factory=dict)
     effects: list[Callable[[], None]] = field(default_factory=list)
 
-    async def enqueue(self, job: Job) -> None:
-        """Enqueue a job that exists if and only if this Work commits."""
-        await self.enqueuer.put(self.session, job)
+    async def enqueue(self, job: Job) -> int:
+        """Enqueue a job that exists if and only if this Work commits; returns its number."""
+        return await self.enqueuer.put(self.session, job)
 
     async def debounce(self, *, kind: str, key: str, due_at: datetime) -> None:
         """Ask for ``kind`` to run once for ``key``, at ``due_at``; asking again moves the date.
@@ -155,12 +158,14 @@ class Database:
         clock: Clock,
         schema: str,
         handlers: Mapping[type, Sequence[EventHandler]],
+        keys: KeyHolder | None = None,
     ) -> None:
         self.engine = engine
         self.clock = clock
         self.schema = schema
         self._enqueuer = enqueuer
         self._handlers = handlers
+        self.keys = keys
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -183,6 +188,7 @@ class Database:
                     actor=actor,
                     enqueuer=self._enqueuer,
                     handlers=self._handlers,
+                    keys=self.keys,
                 )
                 yield work
                 await work.publish_changes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NewType
 
+ApprovalId = NewType("ApprovalId", int)
 ArticleId = NewType("ArticleId", int)
 AuditEventId = NewType("AuditEventId", int)
 ChunkId = NewType("ChunkId", int)
@@ -11,5 +12,6 @@ ConversationId = NewType("ConversationId", int)
 DraftDecisionId = NewType("DraftDecisionId", int)
 DraftId = NewType("DraftId", int)
 MessageId = NewType("MessageId", int)
+ProposalId = NewType("ProposalId", int)
 ResolutionId = NewType("ResolutionId", int)
 RevisionId = NewType("RevisionId", int)

@@ -6,18 +6,19 @@ if that transaction commits. Jobs carry ids and short strings, never bodies.
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import procrastinate
 from procrastinate import exceptions as procrastinate_errors
 from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cairnloop_engine.core.errors import JsonObject, Misconfigured, Unavailable
+from cairnloop_engine.core.errors import JsonObject, Misconfigured
 
 
 class Queues(StrEnum):
@@ -43,11 +44,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a task is told about its run; ``attempt`` counts from 1."""
+    """What a task is told about its run; ``attempt`` counts from 1.
+
+    ``job_id`` stays the same however often the job runs; ``token`` is this run's alone, also
+    when the same worker runs the job again. A write-back that a stale run must not make is
+    conditional on the token in the task's own ledger, or asks :func:`core.fencing.still_mine`.
+    """
 
     args: JsonObject
     job_id: int
     attempt: int
+    # A context made by hand is a run of its own, in nobody's worker.
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+    worker_id: int = 0
 
     @property
     def workspace(self) -> str:
@@ -70,13 +79,20 @@ class JobContext:
 TaskBody = Callable[[JobContext], Awaitable[None]]
 
 
+# An outage of minutes must not use up a job: 30 tries at up to 60 s cover half an hour.
+UNAVAILABLE_RETRIES = 30
+
+
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
     """A task that a worker can run.
 
     ``hard_cap`` bounds one run; ``retries`` = n allows n + 1 runs after errors that are bugs.
     An :class:`Unavailable` dependency is waited out for much longer, because trying again is
-    known to be safe. A ``Refused`` finishes the job: repeating it cannot help.
+    known to be safe: ``outage_retries`` counts those apart. A ``Refused`` finishes the job:
+    repeating it cannot help. A task whose effect must not be repeated by the queue sets both to
+    0 and keeps a ledger of its own. A run longer than ``overdue_after`` is taken from its
+    worker; None is the shortest window that is safe, hard cap and two heartbeats.
     """
 
     name: str
@@ -84,6 +100,8 @@ class TaskSpec:
     run: TaskBody
     hard_cap: timedelta = timedelta(seconds=60)
     retries: int = 3
+    outage_retries: int = UNAVAILABLE_RETRIES
+    overdue_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +113,14 @@ class Sweep:
     run: Callable[[], Awaitable[None]]
 
 
-# An outage of minutes must not use up a job: 30 tries at up to 60 s cover half an hour.
-UNAVAILABLE_RETRIES = 30
-LONGEST_WAIT_S = 60.0
-
-
-class Backoff(procrastinate.BaseRetryStrategy):
-    """Jittered exponential waits; how many depends on what went wrong."""
-
-    def __init__(self, retries: int) -> None:
-        self.retries = retries
-
-    def get_retry_decision(
-        self, *, exception: BaseException, job: procrastinate.jobs.Job
-    ) -> procrastinate.RetryDecision | None:
-        allowed = UNAVAILABLE_RETRIES if isinstance(exception, Unavailable) else self.retries
-        if job.attempts >= allowed:
-            return None
-        wait = min(LONGEST_WAIT_S, 2.0 ** min(job.attempts, 6))
-        # Jitter spreads a herd that failed together; it is not a secret.
-        seconds = max(1, round(wait * random.uniform(0.5, 1.5)))  # noqa: S311
-        return procrastinate.RetryDecision(retry_in={"seconds": seconds})
+async def driver_connection(session: AsyncSession) -> AsyncConnection[Any]:
+    """The psycopg connection under a session, inside its transaction."""
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    if not isinstance(driver, AsyncConnection):
+        raise TypeError("the engine needs the asynchronous psycopg driver")
+    return driver
 
 
 class Enqueuer:
@@ -130,8 +135,8 @@ class Enqueuer:
         """Learn which queue each task belongs to."""
         self._queues = {name: spec.queue for name, spec in specs.items()}
 
-    async def put(self, session: AsyncSession, job: Job) -> None:
-        """Insert one job inside the session's transaction.
+    async def put(self, session: AsyncSession, job: Job) -> int:
+        """Insert one job inside the session's transaction; returns its number.
 
         Raises:
             Misconfigured: ``task_unknown`` when no worker could ever run it.
@@ -139,11 +144,7 @@ class Enqueuer:
         queue = self._queues.get(job.task)
         if queue is None:
             raise Misconfigured("task_unknown", f"No task is registered as {job.task}.")
-        connection = await session.connection()
-        raw = await connection.get_raw_connection()
-        driver = raw.driver_connection
-        if not isinstance(driver, AsyncConnection):
-            raise TypeError("the engine needs the asynchronous psycopg driver")
+        driver = await driver_connection(session)
         deferrer = self._app.configure_task(
             job.task,
             allow_unknown=True,
@@ -154,7 +155,7 @@ class Enqueuer:
         try:
             # The savepoint keeps a refused insert from aborting the whole transaction.
             async with session.begin_nested():
-                await deferrer.defer_async(**job.args)
+                return await deferrer.defer_async(**job.args)
         except procrastinate_errors.ConnectorException as error:
             if error.__cause__ is not None:
                 raise error.__cause__ from error

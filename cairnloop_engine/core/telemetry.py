@@ -1,31 +1,50 @@
-"""Structured logs: one JSON line a record, with bounded fields and no message bodies."""
+"""What a site can watch: structured logs, metrics and spans, all with bounded fields.
+
+Logs are one JSON line a record, with no message bodies. Metrics and spans go to whatever the host
+has set up with OpenTelemetry, on two separate ways; nothing of it is ever read back.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from functools import cache
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Counter, Histogram
 
 # Only these extras reach a log line; anything else that is passed along stays out of it.
 FIELDS = (
     "actor",
+    "approval",
     "code",
     "conversation",
     "count",
+    "error",
     "event",
+    "fault",
+    "hook",
     "job",
     "ms",
     "peer",
+    "policy",
+    "proposal",
     "queue",
     "ref",
+    "run",
     "state",
+    "suggester",
     "task",
     "to",
+    "tool",
     "workspace",
 )
 LONGEST_TEXT = 500
+SCOPE = "cairnloop"
 # Libraries whose INFO is noise to an operator, and may quote arguments.
 QUIET = ("alembic", "procrastinate", "sqlalchemy", "websockets", "uvicorn", "asyncio", "httpx")
 
@@ -58,6 +77,45 @@ def configure_logging(level: str, *, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def count(name: str, number: int, labels: Mapping[str, str | int]) -> None:
+    """Add to a counter. ``labels`` come from closed lists only, never from data."""
+    if _is_watched("metrics"):
+        _counter(name).add(number, dict(labels))
+
+
+def took(name: str, milliseconds: int, labels: Mapping[str, str | int]) -> None:
+    """Record how long something took."""
+    if _is_watched("metrics"):
+        _histogram(name).record(milliseconds, dict(labels))
+
+
+def mark(name: str, attributes: Mapping[str, str | int]) -> None:
+    """One moment as a span, inside whatever span the host is in."""
+    if _is_watched("trace"):
+        from opentelemetry import trace  # deferred: loaded by the host, or there is nobody to tell
+
+        trace.get_tracer(SCOPE).start_span(name, attributes=dict(attributes)).end()
+
+
+def _is_watched(what: str) -> bool:
+    """Whoever set up a provider has loaded this; without it nobody could hear anything."""
+    return f"opentelemetry.{what}" in sys.modules
+
+
+@cache
+def _counter(name: str) -> Counter:
+    from opentelemetry import metrics  # deferred: loaded by the host, or there is nobody to tell
+
+    return metrics.get_meter(SCOPE).create_counter(name)
+
+
+@cache
+def _histogram(name: str) -> Histogram:
+    from opentelemetry import metrics  # deferred: loaded by the host, or there is nobody to tell
+
+    return metrics.get_meter(SCOPE).create_histogram(name, unit="ms")
 
 
 def _places(record: logging.LogRecord) -> list[str]:

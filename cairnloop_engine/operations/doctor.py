@@ -6,12 +6,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from cairnloop_engine.audit.facade import Audit
 from cairnloop_engine.channels.widget.tokens import SHORTEST_SECRET
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.clock import Clock
 from cairnloop_engine.core.database import Database
 from cairnloop_engine.core.errors import CairnloopError
+from cairnloop_engine.governance.execution import GRACE
+from cairnloop_engine.governance.gates import Gates
+from cairnloop_engine.governance.ports import ConfiguredIdentity
+from cairnloop_engine.governance.registry import resolve
 from cairnloop_engine.operations import model, reads
+from cairnloop_engine.operations.governed import ActionRules, judge_actions
 from cairnloop_engine.operations.model import Check, DoctorReport, Schema
 from cairnloop_engine.retrieval.facade import Retrieval
 from cairnloop_engine.retrieval.reads import IndexStatus
@@ -19,11 +25,13 @@ from cairnloop_engine.settings import Settings
 
 # What the checks below need to be there first.
 OF_THE_DATABASE = ("postgres_version", "vector", "queue", "schema", "audit", "clock")
-OF_THE_TABLES = ("workers", "jobs", "embedder", "retrieval")
+OF_THE_TABLES = ("audit_chain", "governance", "workers", "jobs", "embedder", "retrieval")
 PROMISES = {
     "postgres_version": "P10",
     "schema": "P10",
     "audit": "P7",
+    "audit_chain": "P7",
+    "governance": "P1",
     "workers": "P3",
     "jobs": "P2",
 }
@@ -38,6 +46,8 @@ class Site:
     db: Database
     settings: Settings
     clock: Clock
+    audit: Audit
+    gates: Gates
     retrieval: Retrieval
     migrations: Sequence[str]
     schema_version: Callable[[], Awaitable[str | None]]
@@ -62,6 +72,8 @@ async def examine(site: Site, caller: Caller, *, probe: bool) -> DoctorReport:
         if probe:
             checks.append(_waiting_for_the_database("probe"))
         return DoctorReport(tuple(checks))
+    checks.append(await _chain(site, caller))
+    checks.append(await _governance(site, caller))
     checks += await _work(site, caller)
     checks += await _index(site, caller)
     if probe:
@@ -97,6 +109,33 @@ async def _database(site: Site, caller: Caller) -> list[Check]:
     migrated = schema.current is not None
     guards = model.judge_audit(server) if migrated else _waiting_for_the_database("audit")
     return [*checks, guards, model.judge_clock(server)]
+
+
+async def _chain(site: Site, caller: Caller) -> Check:
+    try:
+        return model.judge_chain(await site.audit.chain(caller))
+    except CairnloopError as error:
+        return _failed("audit_chain", error)
+
+
+async def _governance(site: Site, caller: Caller) -> Check:
+    try:
+        async with site.db.read(caller) as read:
+            actions = await reads.actions(read)
+    except CairnloopError as error:
+        return _failed("governance", error)
+    return judge_actions(actions, _rules(site.gates))
+
+
+def _rules(gates: Gates) -> ActionRules:
+    specs = [tool.spec for tool in gates.registry]
+    configured = isinstance(gates.identity, ConfiguredIdentity)
+    return ActionRules(
+        limits={spec.name: (spec.timeout + GRACE).total_seconds() for spec in specs},
+        identity="the settings" if configured else type(gates.identity).__name__,
+        loosened=tuple(spec.name for spec in specs if resolve(spec, gates.config).loosened),
+        approval_ttl=gates.config.approval_ttl.total_seconds(),
+    )
 
 
 async def _work(site: Site, caller: Caller) -> list[Check]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from cairnloop_engine.conversations.model import State
+from cairnloop_engine.governance.model import ApprovalStatus, AttemptState, ProposalStatus
+from cairnloop_engine.operations.governed import Actions
 from cairnloop_engine.operations.model import QueueDepth
 from cairnloop_engine.operations.reads import SiteNumbers
 
@@ -66,10 +69,29 @@ def _of(site: SiteNumbers) -> Iterable[Metric]:
         "Drafts that wait for an operator's decision.",
         value=site.waiting_drafts,
     )
+    yield from _of_actions(site.actions)
     yield GaugeMetricFamily(
         "cairnloop_workers", "Workers with a recent heartbeat.", value=site.workers.alive
     )
     yield from _of_queues(site.queues)
+
+
+def _of_actions(actions: Actions) -> Iterable[Metric]:
+    families: Sequence[tuple[str, str, type[StrEnum], Mapping[str, int]]] = (
+        ("proposals", "What the gates said.", ProposalStatus, actions.proposals),
+        ("approvals", "Decisions on actions.", ApprovalStatus, actions.approvals),
+        ("executions", "Attempts in the ledger.", AttemptState, actions.executions),
+    )
+    for name, meaning, words, counted in families:
+        family = GaugeMetricFamily(f"cairnloop_action_{name}", meaning, labels=["state"])
+        for word in words:
+            family.add_metric([word.value], counted.get(word.value, 0))
+        yield family
+    yield GaugeMetricFamily(
+        "cairnloop_oldest_pending_action_seconds",
+        "How long the oldest action has waited for a decision.",
+        value=actions.oldest_pending_seconds or 0,
+    )
 
 
 def _of_queues(queues: tuple[QueueDepth, ...]) -> Iterable[Metric]:
@@ -87,6 +109,7 @@ def _of_queues(queues: tuple[QueueDepth, ...]) -> Iterable[Metric]:
             "scheduled": depth.scheduled,
             "running": depth.running,
             "failed": depth.failed,
+            "dead": depth.dead,
         }
         for state, number in by_state.items():
             jobs.add_metric([depth.queue, state], number)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from cairnloop_engine.audit.model import ChainStatus
 from cairnloop_engine.core.errors import CairnloopError, Unavailable
 
 OLDEST_POSTGRES = 150_000
@@ -20,6 +21,10 @@ DUE_FOR_TOO_LONG = timedelta(seconds=60)
 # Holds, resends and token lifetimes are told by the clock; a second more or less is normal.
 SKEW_TO_LOOK_AT = timedelta(seconds=2)
 SKEW_THAT_BLOCKS = timedelta(seconds=60)
+# Events are sealed within seconds; a writer may hold them up for as long as a transaction may last.
+UNSEALED_FOR_TOO_LONG = timedelta(seconds=60)
+# Two triggers on the trail, two on its seals.
+AUDIT_GUARDS = 4
 
 
 class CheckStatus(StrEnum):
@@ -62,7 +67,7 @@ class QueueDepth:
     """One queue of the whole site: a worker serves every workspace.
 
     ``ready`` jobs are due, ``scheduled`` have a later date; ``oldest_seconds`` is how long the
-    oldest ready job has been due.
+    oldest ready job has been due. ``dead`` were put aside and wait for a person.
     """
 
     queue: str
@@ -71,6 +76,12 @@ class QueueDepth:
     running: int
     failed: int
     oldest_seconds: int | None
+    dead: int = 0
+
+    @property
+    def aside(self) -> int:
+        """Jobs that nobody will run again unless a person says so."""
+        return self.failed + self.dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +194,36 @@ def judge_queue(server: Server) -> Check:
 
 
 def judge_audit(server: Server) -> Check:
-    if server.audit_guards < 2:
+    if server.audit_guards < AUDIT_GUARDS:
         return blocked(
             "audit",
             "the database does not refuse changes to the audit trail.",
-            "A trigger was removed: find out who did, and restore it from migration 0001.",
+            "A trigger was removed: find out who did, and restore it from migration 0005.",
             promise="P7",
         )
     return ok("audit", "the database refuses changes to the audit trail.", promise="P7")
+
+
+def judge_chain(chain: ChainStatus) -> Check:
+    """Whether the trail is sealed, and can be believed as far as a short look tells."""
+    name, promise = "audit_chain", "P7"
+    if chain.problem is not None:
+        remedy = "Set CAIRNLOOP_AUDIT_KEY, or copy install.key, from a host that seals the trail."
+        return blocked(name, chain.problem.message, remedy, promise=promise)
+    if not chain.holds:
+        remedy = "`cairnloop audit verify` names the first bad row. Find out who changed it."
+        said = "the newest rows of the audit trail are not as they were sealed."
+        return blocked(name, said, remedy, promise=promise)
+    if chain.key_exposed:
+        said = "other users of this machine may read the install key."
+        return look(name, said, "chmod 600 install.key in the home folder.", promise=promise)
+    waiting = (
+        f"{chain.waiting} events are not sealed, the oldest for {chain.lag.total_seconds():.0f} s."
+    )
+    if chain.lag > UNSEALED_FOR_TOO_LONG:
+        return look(name, waiting, "A worker seals them: `cairnloop worker`.", promise=promise)
+    said = f"{chain.sealed} events are sealed, {chain.waiting} wait; the newest hold."
+    return ok(name, said, promise=promise)
 
 
 def judge_clock(server: Server) -> Check:
@@ -221,17 +254,17 @@ def judge_workers(workers: Workers, queues: Sequence[QueueDepth]) -> Check:
 
 
 def judge_jobs(queues: Sequence[QueueDepth]) -> Check:
-    failed = sum(depth.failed for depth in queues)
+    aside = sum(depth.aside for depth in queues)
     ready = sum(depth.ready for depth in queues)
     running = sum(depth.running for depth in queues)
     oldest = max((depth.oldest_seconds or 0 for depth in queues), default=0)
     said = f"{ready} due, {running} running, oldest due for {oldest} s."
-    if failed:
-        where = ", ".join(depth.queue for depth in queues if depth.failed)
+    if aside:
+        where = ", ".join(depth.queue for depth in queues if depth.aside)
         return look(
             "jobs",
-            f"{failed} failed for good ({where}); {said}",
-            "The worker's log tells why, by job number.",
+            f"{aside} put aside ({where}); {said}",
+            "See `cairnloop jobs dead`; redrive each, or drop it with a reason.",
             promise="P2",
         )
     if oldest > 5 * DUE_FOR_TOO_LONG.total_seconds():
