@@ -16,9 +16,12 @@ from cairnloop_engine.core.clock import Clock, SystemClock
 from cairnloop_engine.core.connections import Address
 from cairnloop_engine.core.database import Database
 from cairnloop_engine.core.embedded import EmbeddedPostgres
+from cairnloop_engine.core.installkey import KeyHolder
 from cairnloop_engine.core.jobs import Enqueuer, Queues
+from cairnloop_engine.core.rescue import PRODUCTION, Windows
 from cairnloop_engine.core.supervisor import Supervisor, WorkerPlan, WorkerReport
 from cairnloop_engine.drafting.facade import Drafting
+from cairnloop_engine.governance.facade import Governance
 from cairnloop_engine.knowledge.facade import Knowledge
 from cairnloop_engine.migrations import runner
 from cairnloop_engine.migrations.runner import MigrateReport
@@ -43,9 +46,11 @@ class Engine:
         *,
         clock: Clock | None = None,
         host: HostParts | None = None,
+        windows: Windows = PRODUCTION,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
+        self._windows = windows
         self._parts = choose(settings, host or HostParts())
         self._embedded: EmbeddedPostgres | None = None
 
@@ -105,6 +110,8 @@ class Engine:
             sweeps=self._wired.sweeps,
             plan=plan,
             listen=not self.settings.pgbouncer,
+            schema=self.settings.schema_prefix,
+            windows=self._windows,
         )
         return await supervisor.run(stop or asyncio.Event(), ready=ready)
 
@@ -167,20 +174,31 @@ class Engine:
             clock=self.clock,
             schema=settings.schema_prefix,
             handlers=handlers(self._parts),
+            keys=KeyHolder(self._parts.audit.home, self._parts.audit.key),
         )
         self._open_facades(self._parts)
-        self._wired = wire(self.db, self._parts, ground=self.retrieval.evidence_for)
+        self._wired = wire(
+            self.db, self._parts, ground=self.retrieval.evidence_for, windows=self._windows
+        )
         enqueuer.know(self._wired.tasks)
 
     def _open_facades(self, parts: Parts) -> None:
         db = self.db
-        self.audit = Audit(db)
+        self.audit = Audit(db, parts.audit)
         self.conversations = Conversations(db, parts.conversations, parts.context_provider)
         self.knowledge = Knowledge(db, parts.knowledge)
         self.retrieval = Retrieval(db, parts.embedding, parts.retrieval)
         self.drafting = Drafting(db, parts.drafting)
+        self.governance = Governance(db, parts.gates, parts.gates.config)
         site = Site(
-            db, self.settings, self.clock, self.retrieval, runner.versions(), self.schema_version
+            db,
+            self.settings,
+            self.clock,
+            self.audit,
+            parts.gates,
+            self.retrieval,
+            runner.versions(),
+            self.schema_version,
         )
         self.operations = Operations(site, self.conversations)
 

@@ -8,22 +8,39 @@ from typing import Any
 from cairnloop_engine.channels.widget.ports import WidgetIdentity, WidgetVerifier
 from cairnloop_engine.conversations.ports import ContextProvider
 from cairnloop_engine.core.errors import Misconfigured
-from cairnloop_engine.drafting.ports import AutomationPolicy, DraftGenerator
+from cairnloop_engine.drafting.ports import (
+    ActionSuggester,
+    AutomationPolicy,
+    DraftGenerator,
+    SuggestedAction,
+    SuggestionContext,
+)
+from cairnloop_engine.governance.ports import DecisionAsked, IdentityProvider
+from cairnloop_engine.governance.tools import Tool, TransactionalTool
 from cairnloop_engine.retrieval.ports import Embedder
 
 __all__ = [
+    "ActionSuggester",
     "AutomationPolicy",
     "ContextProvider",
+    "DecisionAsked",
     "DraftGenerator",
     "Embedder",
+    "IdentityProvider",
+    "SuggestedAction",
+    "SuggestionContext",
+    "Tool",
+    "TransactionalTool",
     "WidgetIdentity",
     "WidgetVerifier",
     "load",
 ]
 
 
-def load(dotted: str | None, port: str, *methods: str) -> Any:
+def load(dotted: str | None, port: str, *methods: str, settings: object = None) -> Any:
     """The object at ``package.module:name``, made when it is a class; None when none is named.
+
+    A class that has ``from_settings`` is made with it, where settings are given.
 
     Raises:
         Misconfigured: ``host_part_missing`` or ``host_part_unfit``.
@@ -39,7 +56,11 @@ def load(dotted: str | None, port: str, *methods: str) -> Any:
         raise Misconfigured(
             "host_part_missing", f"{port}: there is nothing to import at {dotted}."
         ) from error
-    made = found() if isinstance(found, type) else found
+    with_settings = getattr(found, "from_settings", None) if settings is not None else None
+    if isinstance(found, type) and callable(with_settings):
+        made = with_settings(settings)
+    else:
+        made = found() if isinstance(found, type) else found
     absent = [method for method in methods if not callable(getattr(made, method, None))]
     if absent:
         raise Misconfigured(

@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     )
     workspace: str = Field("default", min_length=1, description="Workspace to work in.")
     operator: str | None = Field(None, description="Your name in the audit trail.")
+    audit_key: SecretStr | None = Field(
+        None,
+        description="Install key (32 bytes or more) that seals the audit trail, the same on every"
+        " host of one database. Unset: the file `install.key` in `home`.",
+    )
 
     # Database
     pool_size: int = Field(10, ge=1, le=200, description="Connections that one process may open.")
@@ -98,12 +103,54 @@ class Settings(BaseSettings):
         False, description="Lets a policy that answers `allow` send a draft without an operator."
     )
 
+    # Governed actions
+    tools: Names = Field(
+        (), description="Dotted paths of your tools, as `package.module:Tool`, comma-separated."
+    )
+    operator_scopes: Names = Field(
+        (), description="Scopes that every operator holds, comma-separated."
+    )
+    automation_scopes: Names = Field(
+        (), description="Scopes that the drafting flow holds when it proposes, comma-separated."
+    )
+    approval_ttl: float = Field(
+        172_800.0, gt=0, description="Seconds from a proposal to the end of its time to run."
+    )
+    approval_overrides: Names = Field(
+        (),
+        description="Stricter rules for a risk tier, such as `low_write=always_block`.",
+    )
+    approval_loosening: bool = Field(
+        False, description="Lets `approval_overrides` loosen a rule as well; doctor warns of it."
+    )
+    distinct_approver_for: Names = Field(
+        ("high_write",),
+        description="Risk tiers whose proposer may not approve the action.",
+    )
+    tool_attempts: int = Field(
+        3, ge=1, le=20, description="How often the effect of one approval is attempted."
+    )
+    demo_billing_url: str | None = Field(
+        None,
+        pattern=r"^http://[\w.\[\]:-]+$",
+        description="Address of the demo's billing system, on which the demo's tools act.",
+    )
+
     # Worker
     worker_concurrency: int = Field(
         4, ge=1, le=64, description="Jobs that one worker runs at once."
     )
     drain_timeout: float = Field(
         30.0, gt=0, description="Seconds that running jobs get to finish when a worker stops."
+    )
+
+    finished_job_hours: float = Field(
+        24.0, ge=0, description="Hours for which a finished or superseded job stays in the queue."
+    )
+    dead_letter_days: float = Field(
+        90.0,
+        ge=0,
+        description="Days for which a dead letter is kept once it was redriven or dropped.",
     )
 
     # Chat widget
@@ -145,6 +192,10 @@ class Settings(BaseSettings):
         None, description="Dotted path of your DraftGenerator.", pattern=r"^[\w.]+:[\w.]+$"
     )
 
+    action_suggester: str | None = Field(
+        None, description="Dotted path of your ActionSuggester.", pattern=r"^[\w.]+:[\w.]+$"
+    )
+
     widget_verifier: str | None = Field(
         None, description="Dotted path of your WidgetVerifier.", pattern=r"^[\w.]+:[\w.]+$"
     )
@@ -154,7 +205,19 @@ class Settings(BaseSettings):
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level that is logged."
     )
 
-    @field_validator("widget_origins", mode="before")
+    identity_provider: str | None = Field(
+        None, description="Dotted path of your IdentityProvider.", pattern=r"^[\w.]+:[\w.]+$"
+    )
+
+    @field_validator(
+        "widget_origins",
+        "tools",
+        "operator_scopes",
+        "automation_scopes",
+        "approval_overrides",
+        "distinct_approver_for",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -7,20 +7,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cairnloop_engine.audit import jobs as audit_jobs
+from cairnloop_engine.audit.config import AuditConfig
 from cairnloop_engine.channels.widget.ports import WidgetVerifier
 from cairnloop_engine.conversations import jobs as conversation_jobs
 from cairnloop_engine.conversations.facade import ConversationsConfig
 from cairnloop_engine.conversations.ports import ContextProvider, NoContext
+from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.database import Database, EventHandler
+from cairnloop_engine.core.errors import Blocked, Refused
+from cairnloop_engine.core.ids import ConversationId, DraftId, ProposalId
 from cairnloop_engine.core.jobs import Sweep, TaskSpec
-from cairnloop_engine.core.rescue import SWEEP_EVERY, rescue_stranded
+from cairnloop_engine.core.rescue import PRODUCTION, Windows, check_windows, rescue_stranded
+from cairnloop_engine.core.retention import PRUNE_EVERY, Retention, prune
 from cairnloop_engine.drafting import handlers as drafting_handlers
 from cairnloop_engine.drafting import jobs as drafting_jobs
 from cairnloop_engine.drafting.adapters.scoria import Scoria
 from cairnloop_engine.drafting.jobs import DraftingParts
-from cairnloop_engine.drafting.model import DraftingConfig
+from cairnloop_engine.drafting.model import DraftingConfig, SuggestionState
 from cairnloop_engine.drafting.policy import RequireApproval
-from cairnloop_engine.drafting.ports import AutomationPolicy, DraftGenerator, Grounder
+from cairnloop_engine.drafting.ports import (
+    ActionSuggester,
+    AutomationPolicy,
+    DraftGenerator,
+    Grounder,
+    NoSuggestions,
+    Outcome,
+    Proposer,
+    SuggestedAction,
+)
+from cairnloop_engine.governance import jobs as governance_jobs
+from cairnloop_engine.governance import sweeping as governance_sweeping
+from cairnloop_engine.governance import telemetry as governance_telemetry
+from cairnloop_engine.governance.bundled import InternalNote
+from cairnloop_engine.governance.config import governance_config
+from cairnloop_engine.governance.facade import Governance
+from cairnloop_engine.governance.gates import Gates
+from cairnloop_engine.governance.ports import ConfiguredIdentity, IdentityProvider
+from cairnloop_engine.governance.registry import Registry
 from cairnloop_engine.hosts import load
 from cairnloop_engine.knowledge.model import KnowledgeConfig
 from cairnloop_engine.retrieval import jobs as retrieval_jobs
@@ -38,23 +62,31 @@ class HostParts:
     context_provider: ContextProvider | None = None
     automation_policy: AutomationPolicy | None = None
     draft_generator: DraftGenerator | None = None
+    action_suggester: ActionSuggester | None = None
     embedder: Embedder | None = None
     widget_verifier: WidgetVerifier | None = None
+    identity_provider: IdentityProvider | None = None
+    # Beside those that the settings name.
+    tools: Sequence[object] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Every collaborator and every knob, chosen once for one engine."""
 
+    audit: AuditConfig
     conversations: ConversationsConfig
     knowledge: KnowledgeConfig
     retrieval: RetrievalConfig
     drafting: DraftingConfig
+    gates: Gates
     context_provider: ContextProvider
     automation_policy: AutomationPolicy
     draft_generator: DraftGenerator
+    action_suggester: ActionSuggester
     embedding: Embedding
     widget_verifier: WidgetVerifier | None
+    retention: Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +106,7 @@ def choose(settings: Settings, host: HostParts) -> Parts:
     retrieval = RetrievalConfig(clarification_limit=settings.clarification_limit)
     embedder = host.embedder or embedder_named(settings.embedder, threads=os.cpu_count() or 1)
     return Parts(
+        audit=_audit(settings),
         conversations=ConversationsConfig(
             max_message_length=settings.max_message_length,
             default_hold=timedelta(seconds=settings.reply_hold),
@@ -89,6 +122,7 @@ def choose(settings: Settings, host: HostParts) -> Parts:
             default_hold=timedelta(seconds=settings.reply_hold),
             max_length=settings.max_message_length,
         ),
+        gates=_gates(settings, host),
         context_provider=host.context_provider
         or load(settings.context_provider, "ContextProvider", "context")
         or NoContext(),
@@ -98,6 +132,7 @@ def choose(settings: Settings, host: HostParts) -> Parts:
         draft_generator=host.draft_generator
         or load(settings.draft_generator, "DraftGenerator", "generate")
         or Scoria(),
+        action_suggester=_suggester(settings, host),
         embedding=Embedding(
             embedder,
             query_timeout_s=retrieval.query_embedding_timeout.total_seconds(),
@@ -106,7 +141,36 @@ def choose(settings: Settings, host: HostParts) -> Parts:
         ),
         widget_verifier=host.widget_verifier
         or load(settings.widget_verifier, "WidgetVerifier", "verify"),
+        retention=Retention(
+            finished=timedelta(hours=settings.finished_job_hours),
+            dead_letters=timedelta(days=settings.dead_letter_days),
+        ),
     )
+
+
+def _gates(settings: Settings, host: HostParts) -> Gates:
+    """Every tool of this site behind the gates that judge its use."""
+    named = [load(path, "Tool", settings=settings) for path in settings.tools]
+    identity = (
+        host.identity_provider
+        or load(settings.identity_provider, "IdentityProvider", "scopes", "may_decide")
+        or ConfiguredIdentity(
+            operators=settings.operator_scopes, automation=settings.automation_scopes
+        )
+    )
+    return Gates(
+        Registry.of([InternalNote, *host.tools, *named]), identity, governance_config(settings)
+    )
+
+
+def _audit(settings: Settings) -> AuditConfig:
+    key = settings.audit_key
+    return AuditConfig(settings.home_dir, None if key is None else key.get_secret_value())
+
+
+def _suggester(settings: Settings, host: HostParts) -> ActionSuggester:
+    named = load(settings.action_suggester, "ActionSuggester", "suggest", settings=settings)
+    return host.action_suggester or named or NoSuggestions()
 
 
 def handlers(parts: Parts) -> dict[type, Sequence[EventHandler]]:
@@ -115,29 +179,76 @@ def handlers(parts: Parts) -> dict[type, Sequence[EventHandler]]:
     listed: dict[type, Sequence[EventHandler]] = {
         event: [handler] for event, handler in retrieval.items()
     }
-    for event, following in drafting_handlers.handlers(parts.drafting).items():
-        listed[event] = [*listed.get(event, ()), *following]
+    others = (
+        drafting_handlers.handlers(parts.drafting),
+        governance_telemetry.handlers(parts.gates.registry),
+    )
+    for handled in others:
+        for event, following in handled.items():
+            listed[event] = [*listed.get(event, ()), *following]
     return listed
 
 
-def wire(db: Database, parts: Parts, *, ground: Grounder) -> Wired:
-    """Register every task and every sweep."""
+def wire(db: Database, parts: Parts, *, ground: Grounder, windows: Windows = PRODUCTION) -> Wired:
+    """Register every task and every sweep.
+
+    Raises:
+        Misconfigured: as :func:`core.rescue.check_windows`.
+    """
     drafting = DraftingParts(
-        ground=ground, generator=parts.draft_generator, policy=parts.automation_policy
+        ground=ground,
+        generator=parts.draft_generator,
+        policy=parts.automation_policy,
+        suggester=parts.action_suggester,
     )
+    governance = Governance(db, parts.gates, parts.gates.config)
     specs = [
         *conversation_jobs.tasks(db),
         *retrieval_jobs.tasks(db, parts.embedding, parts.retrieval),
-        *drafting_jobs.tasks(db, drafting, parts.drafting),
+        *drafting_jobs.tasks(db, drafting, parts.drafting, propose=_proposer(governance)),
+        *governance_jobs.tasks(db, parts.gates, parts.gates.config),
     ]
     tasks = {spec.name: spec for spec in specs}
 
+    check_windows(specs, windows)
+
     async def rescue() -> None:
-        await rescue_stranded(db, tasks)
+        await rescue_stranded(db, tasks, windows=windows)
+
+    async def retain() -> None:
+        await prune(db, parts.retention)
 
     sweeps = [
-        Sweep("rescue stranded jobs", SWEEP_EVERY, rescue),
+        Sweep("rescue stranded jobs", windows.sweep_every, rescue),
+        Sweep("prune the queue", PRUNE_EVERY, retain),
+        *audit_jobs.sweeps(db, parts.audit),
         *conversation_jobs.sweeps(db),
         *retrieval_jobs.sweeps(db, parts.embedding),
+        *governance_sweeping.sweeps(db, parts.gates, parts.gates.config),
     ]
     return Wired(tasks, sweeps)
+
+
+def _proposer(governance: Governance) -> Proposer:
+    """What a draft suggests, proposed as every action is: judged by the gates, kept as a row."""
+
+    async def propose(
+        caller: Caller, draft_id: DraftId, conversation_id: ConversationId, action: SuggestedAction
+    ) -> Outcome:
+        try:
+            made = await governance.propose(
+                caller,
+                action.tool,
+                action.input,
+                conversation_id=conversation_id,
+                idempotency_key=f"draft:{draft_id}",
+            )
+        except Blocked as stopped:
+            blocked = stopped.facts.get("proposal_id")
+            row = ProposalId(blocked) if isinstance(blocked, int) else None
+            return Outcome(SuggestionState.BLOCKED, row, str(stopped.facts.get("reason")))
+        except Refused as refusal:
+            return Outcome(SuggestionState.REFUSED, None, refusal.code)
+        return Outcome(SuggestionState.PROPOSED, made.proposal_id)
+
+    return propose

@@ -32,6 +32,7 @@ class InboxFilter:
     customer_ref: str | None = None
     has_draft: bool = False
     has_held: bool = False
+    has_action: bool = False
     text: str = ""
 
     @classmethod
@@ -76,12 +77,14 @@ def _narrowed(wanted: InboxFilter, field: str, value: str, me: str | None) -> In
             return replace(wanted, has_draft=True)
         case "has", "held":
             return replace(wanted, has_held=True)
+        case "has", "action":
+            return replace(wanted, has_action=True)
         case "customer", ref if ref:
             return replace(wanted, customer_ref=value)
     known = ", ".join(sorted(_STATES))
     raise Invalid(
         "filter_invalid",
         f"`{field}:{value}` is not a filter. Use is:({known}), who:me|nobody|NAME, "
-        "has:draft|held, customer:REF, or plain words.",
+        "has:draft|held|action, customer:REF, or plain words.",
         field=field,
     )

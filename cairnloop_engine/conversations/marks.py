@@ -23,3 +23,15 @@ async def mark_draft(
     row.updated_at = work.now
     await work.session.flush()
     work.changed("conversation", conversation_id)
+
+
+async def mark_actions(work: Work, conversation_id: ConversationId, *, waiting: int) -> None:
+    """Show how many governed actions of the conversation wait for a person."""
+    row = await queries.lock_conversation(work, conversation_id)
+    if row is None:
+        return
+    if row.actions_waiting != waiting:
+        row.actions_waiting = waiting
+        row.updated_at = work.now
+        await work.session.flush()
+    work.changed("conversation", conversation_id)

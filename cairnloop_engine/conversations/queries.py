@@ -185,18 +185,20 @@ async def counts_by_state(read: Read) -> dict[State, int]:
     return {row.state: row.rows for row in rows}
 
 
-async def waiting_counts(read: Read) -> tuple[int, int]:
-    """How many conversations hold a draft, and how many a reply on its way."""
+async def waiting_counts(read: Read) -> tuple[int, int, int]:
+    """How many conversations hold a draft, a reply on its way, an action for a person."""
     drafts = select(func.count()).where(
         ConversationRow.workspace == read.workspace, ConversationRow.draft_id.is_not(None)
     )
     held = select(func.count(func.distinct(MessageRow.conversation_id))).where(
         MessageRow.workspace == read.workspace, MessageRow.delivery == Delivery.HELD
     )
-    row = (
-        await read.session.execute(select(drafts.scalar_subquery(), held.scalar_subquery()))
-    ).one()
-    return row[0], row[1]
+    actions = select(func.count()).where(
+        ConversationRow.workspace == read.workspace, ConversationRow.actions_waiting > 0
+    )
+    piles = (drafts, held, actions)
+    row = (await read.session.execute(select(*(one.scalar_subquery() for one in piles)))).one()
+    return row[0], row[1], row[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,8 @@ def _narrowed(statement: Paged, read: Read, wanted: InboxFilter) -> Paged:
         statement = statement.where(ConversationRow.draft_id.is_not(None))
     if wanted.has_held:
         statement = statement.where(ConversationRow.held_count > 0)
+    if wanted.has_action:
+        statement = statement.where(ConversationRow.actions_waiting > 0)
     if wanted.text:
         # Only letters and digits reach the parser: its operators are data here.
         words = [f"'{word}':*" for word in re.findall(r"\w+", wanted.text)]
@@ -339,3 +343,13 @@ async def present(
         .order_by(PresenceRow.operator)
     )
     return list(found)
+
+
+async def message_of_run(read: Read, run_key: str) -> MessageId | None:
+    """The message that a governed action wrote; found by its unique key."""
+    found = await read.session.scalar(
+        select(MessageRow.id).where(
+            MessageRow.workspace == read.workspace, MessageRow.run_key == run_key
+        )
+    )
+    return None if found is None else MessageId(found)

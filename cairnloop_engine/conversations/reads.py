@@ -62,11 +62,13 @@ class InboxRow:
     resolved_by: str | None
     previous_id: ConversationId | None
     inserted_at: datetime
+    actions_waiting: int = 0
 
     @property
     def needs(self) -> tuple[str, ...]:
         """What the conversation asks of an operator, most pressing first."""
         asked = {
+            "action": self.actions_waiting > 0,
             "draft": self.draft_id is not None,
             "reply": self.waiting_since is not None and self.draft_id is None,
             "held": self.held,
@@ -131,6 +133,7 @@ class Counts:
     archived: int
     drafts: int
     held: int
+    actions: int = 0
 
     @property
     def waiting(self) -> int:
@@ -173,7 +176,7 @@ async def inbox(
 async def counts(read: Read) -> Counts:
     """Counted by the database, never by loading rows."""
     by_state = await queries.counts_by_state(read)
-    drafts, held = await queries.waiting_counts(read)
+    drafts, held, actions = await queries.waiting_counts(read)
     return Counts(
         new=by_state.get(State.NEW, 0),
         open=by_state.get(State.OPEN, 0),
@@ -182,6 +185,7 @@ async def counts(read: Read) -> Counts:
         archived=by_state.get(State.ARCHIVED, 0),
         drafts=drafts,
         held=held,
+        actions=actions,
     )
 
 
@@ -280,6 +284,7 @@ def inbox_row(row: ConversationRow) -> InboxRow:
         resolved_by=None if row.resolved_by is None else safe(row.resolved_by, limit=80),
         previous_id=None if row.previous_id is None else ConversationId(row.previous_id),
         inserted_at=row.inserted_at,
+        actions_waiting=row.actions_waiting,
     )
 
 

@@ -121,9 +121,16 @@ async def post_reply(
 
 
 async def post_note(
-    work: Work, conversation_id: ConversationId, content: str, *, max_length: int
+    work: Work,
+    conversation_id: ConversationId,
+    content: str,
+    *,
+    max_length: int,
+    run_key: str | None = None,
 ) -> MessageId:
     """Store an internal note; it has no way to the customer.
+
+    ``run_key`` is that of the governed action behind it: one key makes one note.
 
     Raises:
         NotFound: ``conversation_not_found``.
@@ -131,9 +138,16 @@ async def post_note(
     """
     body = checked_content(content, max_length=max_length)
     conversation = await locked(work, conversation_id)
+    if run_key is not None:
+        written = await queries.message_of_run(work, run_key)
+        if written is not None:
+            return written
     message = _written(
         work, conversation, body, role=Role.INTERNAL_NOTE, delivery=Delivery.INTERNAL
     )
+    if run_key is not None:
+        message.run_key = run_key
+        message.facts = {"source": "cairnloop_governed_action"}
     conversation.updated_at = work.now
     await work.session.flush()
     await audit.record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -186,7 +187,7 @@ async def assign(work: Work, conversation_id: ConversationId, operator: str | No
     conversation.assignee = wanted
     conversation.updated_at = work.now
     await work.session.flush()
-    await _tell(work, conversation, "conversations.assigned", assigned=wanted is not None)
+    await _tell(work, conversation, "conversations.assigned", {"to": wanted})
     return Moved(conversation_id, conversation.status, changed=True)
 
 
@@ -381,13 +382,18 @@ def _moved(work: Work, conversation: ConversationRow) -> None:
 
 
 async def _tell(
-    work: Work, conversation: ConversationRow, action: str, **facts: bool | int | str
+    work: Work,
+    conversation: ConversationRow,
+    action: str,
+    personal: Mapping[str, str | None] | None = None,
+    **facts: bool,
 ) -> None:
     await audit.record(
         work,
         action,
         subject=("conversation", conversation.id),
         conversation_id=conversation.id,
+        personal=personal,
         **facts,
     )
     work.changed("conversation", conversation.id)

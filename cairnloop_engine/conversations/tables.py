@@ -66,6 +66,13 @@ class ConversationRow(Base):
             "id",
             postgresql_where=text("draft_id IS NOT NULL"),
         ),
+        Index(
+            "ix_conversations_actions",
+            "workspace",
+            "queue_at",
+            "id",
+            postgresql_where=text("actions_waiting > 0"),
+        ),
         Index("ix_conversations_searchable", "searchable", postgresql_using="gin"),
     )
 
@@ -89,6 +96,7 @@ class ConversationRow(Base):
     waiting_since: Mapped[datetime | None] = mapped_column(UtcTime)
     draft_id: Mapped[int | None] = mapped_column(BigInteger)
     draft_type: Mapped[str | None] = mapped_column(Text)
+    actions_waiting: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     resolved_at: Mapped[datetime | None] = mapped_column(UtcTime)
     resolved_by: Mapped[str | None] = mapped_column(Text)
     previous_id: Mapped[int | None] = mapped_column(

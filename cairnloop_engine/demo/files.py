@@ -13,6 +13,8 @@ import yaml
 
 from cairnloop_engine.core.errors import Misconfigured
 from cairnloop_engine.demo.scenario import (
+    ActionEnd,
+    ActionSeed,
     ArticleSeed,
     Cast,
     ConversationSeed,
@@ -58,6 +60,7 @@ def cast() -> Cast:
     visitor = told["visitor"]
     return Cast(
         operator=told["operator"],
+        colleague=told["colleague"],
         visitor=Person("visitor", visitor["ref"], visitor["name"]),
         customers=_customers(told),
     )
@@ -151,11 +154,23 @@ def _conversations(told: list[Any], people: Mapping[str, Person]) -> tuple[Conve
 def _step(told: Mapping[str, Any]) -> Step:
     (kind,) = _KINDS.intersection(told)
     value = told[kind]
+    after = duration(told.get("after", "0s"))
+    if kind == StepKind.ACTION:
+        return Step(StepKind.ACTION, "", after, action=_action(value))
     return Step(
         kind=StepKind(kind),
         text="" if value is True else _words(value),
-        after=duration(told.get("after", "0s")),
+        after=after,
         cites=tuple(told.get("cites", ())),
+    )
+
+
+def _action(told: Mapping[str, Any]) -> ActionSeed:
+    return ActionSeed(
+        tool=told["tool"],
+        input=told["input"],
+        ends=ActionEnd(told["ends"]),
+        reason=told.get("reason", ""),
     )
 
 

@@ -9,6 +9,8 @@ from cairnloop_engine.core.database import translated
 from cairnloop_engine.core.errors import Blocked
 from cairnloop_engine.core.jobs import Queues
 from cairnloop_engine.demo.files import cast, hostile_cast
+from cairnloop_engine.demo.parts import billing_file
+from cairnloop_engine.demo.sink_store import SinkStore
 from cairnloop_engine.engine import Engine
 from cairnloop_engine.settings import Settings
 
@@ -36,6 +38,10 @@ async def reset(settings: Settings) -> None:
         await engine.migrate()
         with translated():
             await _reset(engine, settings)
+        await engine.audit.end_chain()
+    # Actions are numbered anew, and billing knows them by numbers.
+    with SinkStore(billing_file(settings)) as billing:
+        billing.forget()
 
 
 async def _reset(engine: Engine, settings: Settings) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cairnloop_engine.conversations.model import State
-from cairnloop_engine.core.errors import JsonValue
+from cairnloop_engine.core.errors import JsonObject, JsonValue
+from cairnloop_engine.governance.model import ApprovalStatus
 
 Sections = Mapping[str, Mapping[str, JsonValue]]
 
@@ -22,6 +23,7 @@ class StepKind(StrEnum):
     DRAFT = "draft"
     APPROVE = "approve"
     DISCARD = "discard"
+    ACTION = "action"
     ASSIGN = "assign"
     RESOLVE = "resolve"
     ARCHIVE = "archive"
@@ -31,6 +33,7 @@ class StepKind(StrEnum):
 WRITES = frozenset({StepKind.CUSTOMER, StepKind.AGENT, StepKind.NOTE, StepKind.APPROVE})
 ANSWERS = frozenset({StepKind.AGENT, StepKind.APPROVE})
 CLOSES = frozenset({StepKind.RESOLVE, StepKind.ARCHIVE})
+NOTE_TOOL = "internal_note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,63 @@ class ArticleSeed:
     revisions: tuple[RevisionSeed, ...]
 
 
+class ActionEnd(StrEnum):
+    """How far an action comes in the story; nothing may stand in its way but what is told."""
+
+    PENDING = "pending"
+    REJECTED = "rejected"
+    DEFERRED = "deferred"
+    BLOCKED = "blocked"
+    EXECUTED = "executed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+    @property
+    def status(self) -> ApprovalStatus | None:
+        """Where its approval stands then; a blocked attempt has none."""
+        return _STATUSES.get(self)
+
+    @property
+    def runs(self) -> bool:
+        return self in {ActionEnd.EXECUTED, ActionEnd.FAILED, ActionEnd.UNKNOWN}
+
+
+_STATUSES = {
+    ActionEnd.PENDING: ApprovalStatus.PENDING,
+    ActionEnd.REJECTED: ApprovalStatus.REJECTED,
+    ActionEnd.DEFERRED: ApprovalStatus.DEFERRED,
+    ActionEnd.EXECUTED: ApprovalStatus.EXECUTED,
+    ActionEnd.FAILED: ApprovalStatus.EXECUTION_FAILED,
+    ActionEnd.UNKNOWN: ApprovalStatus.EXECUTION_UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSeed:
+    """A governed action: the operator proposes it, a colleague decides.
+
+    A note goes into the conversation that the step belongs to. ``reason`` is what the colleague
+    writes.
+    """
+
+    tool: str
+    input: Mapping[str, JsonValue]
+    ends: ActionEnd
+    reason: str = ""
+
+    def given(self, conversation_id: int) -> JsonObject:
+        """The input; tools that are about a conversation are told which."""
+        told: JsonObject = dict(self.input)
+        if "conversation_id" in told:
+            told["conversation_id"] = conversation_id
+        return told
+
+    @property
+    def writes(self) -> bool:
+        """Whether it leaves a message in the conversation."""
+        return self.tool == NOTE_TOOL and self.ends is ActionEnd.EXECUTED
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing that happens, ``after`` the step before it.
@@ -71,6 +131,12 @@ class Step:
     text: str
     after: timedelta
     cites: tuple[str, ...] = ()
+    action: ActionSeed | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it leaves a message in the conversation."""
+        return self.kind in WRITES or (self.action is not None and self.action.writes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +172,7 @@ class ConversationSeed:
         found = [mark]
         for step in self.steps:
             moved = step.kind in CLOSES or (step.kind in WRITES and step.kind is not StepKind.NOTE)
-            mark = Mark(mark.revision + moved, mark.messages + (step.kind in WRITES))
+            mark = Mark(mark.revision + moved, mark.messages + step.writes)
             found.append(mark)
         return tuple(found)
 
@@ -117,7 +183,12 @@ class ConversationSeed:
 
     @property
     def message_count(self) -> int:
-        return sum(step.kind in WRITES for step in self.steps)
+        return sum(step.writes for step in self.steps)
+
+    @property
+    def actions(self) -> tuple[ActionSeed, ...]:
+        """What is proposed in it by people, oldest first."""
+        return tuple(step.action for step in self.steps if step.action is not None)
 
     @property
     def has_pending_draft(self) -> bool:
@@ -154,9 +225,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who appears: the operator, the visitor of the chat page, and the customers by key."""
+    """Who appears: the operator, a colleague who decides about the operator's actions, the visitor
+    of the chat page, and the customers by key."""
 
     operator: str
+    colleague: str
     visitor: Person
     customers: Mapping[str, Person]
 

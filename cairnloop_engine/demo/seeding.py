@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,9 +13,12 @@ from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.clock import Clock, SystemClock
 from cairnloop_engine.core.errors import Invalid
 from cairnloop_engine.core.jobs import Queues
+from cairnloop_engine.demo import sink
+from cairnloop_engine.demo.actions import Acting
 from cairnloop_engine.demo.articles import Library, shown_title
 from cairnloop_engine.demo.clock import StoryClock
 from cairnloop_engine.demo.files import HOSTILE, cast, story
+from cairnloop_engine.demo.parts import billing_file, with_actions
 from cairnloop_engine.demo.scenario import Part
 from cairnloop_engine.demo.story import Teller, Told
 from cairnloop_engine.engine import Engine
@@ -36,9 +40,9 @@ class Loaded:
     fresh: bool
 
 
-def story_settings(settings: Settings) -> Settings:
+def story_settings(settings: Settings, *, billing: str | None = None) -> Settings:
     """The settings of a load: whatever the host configured, the story comes out the same."""
-    return settings.with_changes(
+    return with_actions(settings, billing=billing).with_changes(
         draft_delay=5.0,
         auto_send_enabled=False,
         automation_policy=None,
@@ -46,7 +50,22 @@ def story_settings(settings: Settings) -> Settings:
         context_provider=None,
         reply_hold=0.0,
         max_message_length=1_000_000,
+        identity_provider=None,
+        approval_overrides=(),
+        approval_loosening=False,
+        distinct_approver_for=("high_write",),
+        tool_attempts=3,
     )
+
+
+@asynccontextmanager
+async def opened(settings: Settings, clock: StoryClock) -> AsyncIterator[Engine]:
+    """An engine that lives in the story, with the demo's billing system beside it."""
+    async with (
+        sink.running(billing_file(settings), clock=clock) as url,
+        Engine(story_settings(settings, billing=url), clock=clock) as engine,
+    ):
+        yield engine
 
 
 async def seed(
@@ -74,7 +93,7 @@ async def seed(
             "now_in_future", "The story cannot happen in the future: give an earlier now."
         )
     story_clock = StoryClock(moment)
-    async with Engine(story_settings(settings), clock=story_clock) as engine:
+    async with opened(settings, story_clock) as engine:
         if not (await engine.operations.schema()).is_current:
             await engine.migrate()
         return [await load(engine, story_clock, part, now=moment, told=told) for part in parts]
@@ -135,4 +154,6 @@ async def _teller(engine: Engine, clock: StoryClock, operator: Caller, library: 
     ids = await library.ids()
     titles = {article.key: article.title for article in story().articles}
     known = {key: ids[shown_title(title)] for key, title in titles.items() if title in ids}
-    return Teller(engine, clock, operator, known, titles)
+    colleague = Caller.operator(cast().colleague, operator.workspace)
+    acting = Acting(engine, clock, operator, colleague)
+    return Teller(engine, clock, operator, acting, known, titles)

@@ -16,9 +16,11 @@ from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.errors import Conflict
 from cairnloop_engine.core.ids import ArticleId, ConversationId
 from cairnloop_engine.core.jobs import Queues
+from cairnloop_engine.demo.actions import Acting
 from cairnloop_engine.demo.clock import StoryClock
 from cairnloop_engine.demo.patience import until
 from cairnloop_engine.demo.scenario import ConversationSeed, Mark, Step, StepKind
+from cairnloop_engine.drafting.model import SuggestionState
 from cairnloop_engine.engine import Engine
 
 Told = Callable[[int, int], None]
@@ -31,6 +33,7 @@ class Teller:
     engine: Engine
     clock: StoryClock
     operator: Caller
+    acting: Acting
     articles: Mapping[str, ArticleId]
     titles: Mapping[str, str]
 
@@ -49,7 +52,12 @@ class Teller:
             return conversation_id
         for number in range(position, len(seed.steps)):
             self.clock.set(moments[number])
-            await self._step(seed, conversation_id, number)
+            action = seed.steps[number].action
+            if action is None:
+                await self._step(seed, conversation_id, number)
+            else:
+                key = f"demo:{_client_id(seed, number)}"
+                await self.acting.act(action, conversation_id, key=key, at=moments[number])
         return conversation_id
 
     async def _begin(self, seed: ConversationSeed) -> ConversationId:
@@ -125,7 +133,10 @@ class Teller:
 
         async def drafted() -> bool:
             page = await self.engine.audit.events(self.operator, filter=wanted, limit=1)
-            return bool(page.items)
+            draft = await self.engine.drafting.pending_for(self.operator, conversation_id)
+            suggested = None if draft is None else draft.suggested
+            handed = suggested is None or suggested.state is not SuggestionState.WAITING
+            return bool(page.items) and handed
 
         async def work() -> None:
             await self.engine.run_worker(queues=[Queues.DRAFTING], drain=True)

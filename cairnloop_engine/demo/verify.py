@@ -16,14 +16,19 @@ from cairnloop_engine.demo.articles import shown_title
 from cairnloop_engine.demo.context import DemoContextProvider
 from cairnloop_engine.demo.files import HOSTILE, cast
 from cairnloop_engine.demo.scenario import (
+    ActionEnd,
+    ActionSeed,
     ArticleSeed,
     ConversationSeed,
     Part,
     RevisionSeed,
+    Step,
     StepKind,
 )
 from cairnloop_engine.demo.seeding import operator_of, was_loaded
 from cairnloop_engine.engine import Engine
+from cairnloop_engine.governance.model import Origin, ProposalStatus
+from cairnloop_engine.governance.views import ActionRow
 from cairnloop_engine.knowledge.model import RevisionState
 from cairnloop_engine.settings import Settings
 
@@ -69,6 +74,7 @@ async def check_part(engine: Engine, part: Part) -> list[Check]:
             for old in _replaced(seed)
         ]
     checks += [await _conversation(engine, caller, seed) for seed in part.conversations]
+    checks += [await _actions(engine, caller, seed) for seed in part.conversations if seed.actions]
     return checks
 
 
@@ -160,7 +166,7 @@ def _differences(
     wrong = []
     if row.state is not seed.state:
         wrong.append(f"state {row.state.value} instead of {seed.state.value}")
-    roles = [_ROLES[step.kind].value for step in seed.steps if step.kind in _ROLES]
+    roles = [_role(step).value for step in seed.steps if step.writes]
     found = [message.role.value for message in messages]
     if found != roles:
         wrong.append(f"messages {', '.join(found)} instead of {', '.join(roles)}")
@@ -173,6 +179,43 @@ def _differences(
     if row.draft_id is not None and seed.state not in WAITING:
         wrong.append("a draft waits")
     return wrong
+
+
+def _role(step: Step) -> Role:
+    """Only a note is ever written by an action."""
+    return _ROLES.get(step.kind, Role.INTERNAL_NOTE)
+
+
+async def _actions(engine: Engine, caller: Caller, seed: ConversationSeed) -> Check:
+    name = f"actions of conversation {seed.key}"
+    conversation = await find(engine, caller, seed)
+    if conversation is None:
+        return Check(name, False, "missing")
+    page = await engine.governance.actions(caller, conversation_id=conversation.id, limit=100)
+    left = [row for row in reversed(page.items) if row.origin is Origin.OPERATOR]
+    wrong = []
+    for action in seed.actions:
+        found = next((row for row in left if _is(action, row)), None)
+        if found is None:
+            wrong.append(f"no {action.tool} that is {action.ends.value}")
+        else:
+            left.remove(found)
+    return Check(name, not wrong, "; ".join(wrong) or f"{len(seed.actions)} as told")
+
+
+def _is(action: ActionSeed, row: ActionRow) -> bool:
+    """Whether a row is what became of an action of the story."""
+    if row.tool != action.tool:
+        return False
+    match action.ends:
+        case ActionEnd.BLOCKED:
+            return row.status is not ProposalStatus.PROPOSED
+        case ActionEnd.PENDING:
+            # Whoever waited may have been decided about meanwhile.
+            return row.approval_status is not None
+        case ActionEnd.REJECTED | ActionEnd.DEFERRED if not row.reason:
+            return False
+    return row.approval_status is action.ends.status
 
 
 async def find(engine: Engine, caller: Caller, seed: ConversationSeed) -> InboxRow | None:

@@ -18,7 +18,7 @@ from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.crashpoints import crashpoint
 from cairnloop_engine.core.database import Database, Read, Work, assert_no_transaction
 from cairnloop_engine.core.jobs import JobContext, Queues, TaskSpec
-from cairnloop_engine.drafting import compose, queries, service
+from cairnloop_engine.drafting import compose, queries, service, suggestions
 from cairnloop_engine.drafting.model import (
     POLICY_PREFIX,
     DraftingConfig,
@@ -29,21 +29,25 @@ from cairnloop_engine.drafting.model import (
 )
 from cairnloop_engine.drafting.policy import RequireApproval, policy_name, verdict
 from cairnloop_engine.drafting.ports import (
+    ActionSuggester,
     AutomationPolicy,
     CustomerTurn,
     DraftGenerator,
     Grounder,
+    NoSuggestions,
     PolicyContext,
+    Proposer,
     QueryBuilder,
+    SuggestedAction,
+    SuggestionContext,
 )
 from cairnloop_engine.drafting.proposal import Proposal, fault, within_limit
 from cairnloop_engine.drafting.query import MESSAGES, build_query
 from cairnloop_engine.drafting.service import DRAFT_TASK, Finding
+from cairnloop_engine.drafting.suggestions import DRAFTER, PROPOSE_TASK, Handing
 from cairnloop_engine.retrieval.model import GroundingBundle
 
 log = logging.getLogger(__name__)
-
-DRAFTER = "drafting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,19 @@ class DraftingParts:
     generator: DraftGenerator
     policy: AutomationPolicy = field(default_factory=RequireApproval)
     build_query: QueryBuilder = build_query
+    suggester: ActionSuggester = field(default_factory=NoSuggestions)
 
 
-def tasks(db: Database, parts: DraftingParts, config: DraftingConfig) -> list[TaskSpec]:
-    """The slice's tasks."""
+def tasks(
+    db: Database, parts: DraftingParts, config: DraftingConfig, *, propose: Proposer
+) -> list[TaskSpec]:
+    """The slice's tasks. ``propose`` is the only way from a draft to an action."""
     drafter = Drafter(db, parts, config)
     cap = timedelta(seconds=60)
-    return [TaskSpec(DRAFT_TASK, Queues.DRAFTING, drafter.run, hard_cap=cap)]
+    return [
+        TaskSpec(DRAFT_TASK, Queues.DRAFTING, drafter.run, hard_cap=cap),
+        TaskSpec(PROPOSE_TASK, Queues.DRAFTING, Handing(db, propose).run, hard_cap=cap),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Brief:
     question: queries.Question
     revision: int
     customer_ref: str | None
+    turn: CustomerTurn
     query: str
     attempts: int
 
@@ -126,6 +137,7 @@ class Drafter:
             question=question,
             revision=conversation.revision,
             customer_ref=conversation.customer_ref,
+            turn=turn,
             query=self.parts.build_query(turn),
             attempts=await queries.clarifications_sent(read, request.conversation_id),
         )
@@ -150,6 +162,21 @@ class Drafter:
             policy=policy,
             policy_name=policy_name(self.parts.policy),
             may_send=policy is PolicyVerdict.ALLOW and self.config.auto_send_enabled,
+            action=await self._action(caller, request, brief, proposal)
+            if policy is not PolicyVerdict.DENY
+            else None,
+        )
+
+    async def _action(
+        self, caller: Caller, request: DraftRequest, brief: Brief, proposal: Proposal
+    ) -> SuggestedAction | None:
+        return await suggestions.suggested(
+            self.parts.suggester,
+            proposal,
+            SuggestionContext(
+                caller.workspace, request.conversation_id, brief.customer_ref, brief.turn
+            ),
+            within=self.config.suggestion_timeout,
         )
 
     async def _proposal(self, request: DraftRequest, bundle: GroundingBundle) -> Proposal:

@@ -62,6 +62,19 @@ class PolicyVerdict(StrEnum):
     DENY = "deny"
 
 
+class SuggestionState(StrEnum):
+    """What became of the action that a draft suggests.
+
+    ``blocked``: it was proposed and a gate stopped it, which is a row of its own. ``refused``: it
+    could not even be proposed, for instance because no tool has that name.
+    """
+
+    WAITING = "waiting"
+    PROPOSED = "proposed"
+    BLOCKED = "blocked"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class DraftingConfig:
     """The knobs of drafting.
@@ -78,6 +91,7 @@ class DraftingConfig:
     default_hold: timedelta = timedelta(0)
     max_length: int = 10_000
     policy_timeout: timedelta = timedelta(seconds=5)
+    suggestion_timeout: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

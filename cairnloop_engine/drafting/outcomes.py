@@ -86,6 +86,7 @@ async def discard(
         "drafting.discarded",
         subject=("draft", draft.id),
         conversation_id=draft.conversation_id,
+        personal={"note": note},
         reason=reason.value,
     )
     work.changed("draft", draft.id)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cairnloop_engine.core.actors import Caller
-from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.drafting.model import PolicyVerdict
+from cairnloop_engine.core.errors import JsonObject
+from cairnloop_engine.core.ids import ConversationId, DraftId, ProposalId
+from cairnloop_engine.drafting.model import PolicyVerdict, SuggestionState
 from cairnloop_engine.drafting.proposal import Proposal
 from cairnloop_engine.retrieval.model import GroundingBundle
 
@@ -67,3 +68,67 @@ class AutomationPolicy(Protocol):
     """
 
     async def decide(self, proposal: Proposal, context: PolicyContext) -> PolicyVerdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedAction:
+    """A tool of this site, and what it is to be given."""
+
+    tool: str
+    input: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionContext:
+    """What a suggester may look at beside the proposal: whose thread it is, and their words."""
+
+    workspace: str
+    conversation_id: ConversationId
+    customer_ref: str | None
+    turn: CustomerTurn
+
+
+class ActionSuggester(Protocol):
+    """Names an action that would settle what the customer asks; called with no transaction open.
+
+    What it names is proposed like any other action: the gates judge it, and a person decides. An
+    exception, a late answer or anything that is no suggestion counts as none.
+    """
+
+    async def suggest(
+        self, proposal: Proposal, context: SuggestionContext
+    ) -> SuggestedAction | None: ...
+
+
+class NoSuggestions:
+    """The default: drafts suggest nothing to do."""
+
+    async def suggest(
+        self, proposal: Proposal, context: SuggestionContext
+    ) -> SuggestedAction | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What governance made of a suggestion; ``code`` says why it stopped it."""
+
+    state: SuggestionState
+    proposal_id: ProposalId | None = None
+    code: str | None = None
+
+
+class Proposer(Protocol):
+    """Proposes what a draft suggests, through governance and in the name of drafting.
+
+    The same draft never makes a second proposal, however often it is called. Called with no
+    transaction open. Raises ``Unavailable`` when trying again later may help.
+    """
+
+    async def __call__(
+        self,
+        caller: Caller,
+        draft_id: DraftId,
+        conversation_id: ConversationId,
+        action: SuggestedAction,
+    ) -> Outcome: ...

@@ -13,7 +13,7 @@ from cairnloop_engine.conversations.tables import ConversationRow, MessageRow, R
 from cairnloop_engine.core.database import Read, Work
 from cairnloop_engine.core.ids import ConversationId, DraftId, MessageId
 from cairnloop_engine.drafting.model import ACTIONABLE, DraftStatus, ProposalType, ThreadState
-from cairnloop_engine.drafting.tables import DraftRecord
+from cairnloop_engine.drafting.tables import DraftActionRecord, DraftRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,29 @@ async def lock_waiting(work: Work, conversation_id: ConversationId) -> DraftReco
             DraftRecord.workspace == work.workspace,
             DraftRecord.conversation_id == conversation_id,
             DraftRecord.status.in_(ACTIONABLE),
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return found.first()
+
+
+async def suggested_action(read: Read, draft_id: DraftId) -> DraftActionRecord | None:
+    """What a draft suggests to do; None when it suggests nothing."""
+    found = await read.session.scalars(
+        select(DraftActionRecord).where(
+            DraftActionRecord.workspace == read.workspace, DraftActionRecord.draft_id == draft_id
+        )
+    )
+    return found.first()
+
+
+async def lock_suggested_action(work: Work, draft_id: DraftId) -> DraftActionRecord | None:
+    """The same, locked until the transaction ends."""
+    found = await work.session.scalars(
+        select(DraftActionRecord)
+        .where(
+            DraftActionRecord.workspace == work.workspace, DraftActionRecord.draft_id == draft_id
         )
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -176,6 +199,7 @@ class DraftInThread:
     held_replies: int
     delivery: Delivery | None
     visible_at: datetime | None
+    action: DraftActionRecord | None
 
     @property
     def stale(self) -> bool:
@@ -183,14 +207,23 @@ class DraftInThread:
         return self.last_customer_sequence > self.draft.source_sequence
 
 
-_Found = Select[DraftRecord, ConversationRow, Delivery | None, datetime | None]
+_Found = Select[
+    DraftRecord, ConversationRow, Delivery | None, datetime | None, DraftActionRecord | None
+]
 
 
 def _drafts(read: Read) -> _Found:
     return (
-        select(DraftRecord, ConversationRow, MessageRow.delivery, MessageRow.visible_at)
+        select(
+            DraftRecord,
+            ConversationRow,
+            MessageRow.delivery,
+            MessageRow.visible_at,
+            DraftActionRecord,
+        )
         .join(ConversationRow, ConversationRow.id == DraftRecord.conversation_id)
         .outerjoin(MessageRow, MessageRow.id == DraftRecord.sent_message_id)
+        .outerjoin(DraftActionRecord, DraftActionRecord.draft_id == DraftRecord.id)
         .where(DraftRecord.workspace == read.workspace)
     )
 
@@ -208,8 +241,9 @@ async def _in_thread(read: Read, statement: _Found) -> list[DraftInThread]:
             held_replies=conversation.held_count,
             delivery=delivery,
             visible_at=visible_at,
+            action=action,
         )
-        for draft, conversation, delivery, visible_at in rows
+        for draft, conversation, delivery, visible_at, action in rows
     ]
 
 

@@ -14,6 +14,7 @@ from cairnloop_engine.core.ids import (
     ConversationId,
     DraftId,
     MessageId,
+    ProposalId,
     RevisionId,
 )
 from cairnloop_engine.core.paging import Page, checked_limit, decode_number, encode_cursor
@@ -25,9 +26,11 @@ from cairnloop_engine.drafting.model import (
     DraftStatus,
     PolicyVerdict,
     ProposalType,
+    SuggestionState,
 )
 from cairnloop_engine.drafting.proposal import GroundingSnapshot, cited_numbers
 from cairnloop_engine.drafting.queries import DraftInThread
+from cairnloop_engine.drafting.tables import DraftActionRecord
 from cairnloop_engine.retrieval.model import (
     Evidence,
     GroundingStatus,
@@ -70,6 +73,19 @@ class GroundingView:
     query: str
     embedder: str
     degraded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedView:
+    """The action that a draft suggests; ``action_id`` as soon as governance has a row of it.
+
+    ``code`` says why it was blocked or could not be proposed.
+    """
+
+    tool: str
+    state: SuggestionState
+    action_id: ProposalId | None
+    code: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +148,7 @@ class DraftView:
     fallback_reason: str | None
     source_message_id: MessageId
     edited_by: str | None
+    suggested: SuggestedView | None
     message_id: MessageId | None
     delivery: Delivery | None
     visible_at: datetime | None
@@ -140,6 +157,11 @@ class DraftView:
     created_at: datetime
     decided_by: str | None
     decided_at: datetime | None
+
+    @property
+    def action_id(self) -> ProposalId | None:
+        """The action that was proposed for this draft, or None."""
+        return None if self.suggested is None else self.suggested.action_id
 
 
 async def drafts(
@@ -248,6 +270,7 @@ def _view(found: DraftInThread) -> DraftView:
         fallback_reason=_name(draft.fallback_reason),
         source_message_id=MessageId(draft.source_message_id),
         edited_by=_name(draft.edited_by),
+        suggested=_suggested(found.action),
         message_id=None if draft.sent_message_id is None else MessageId(draft.sent_message_id),
         delivery=found.delivery,
         visible_at=found.visible_at,
@@ -256,6 +279,17 @@ def _view(found: DraftInThread) -> DraftView:
         created_at=draft.created_at,
         decided_by=_name(draft.decided_by),
         decided_at=draft.decided_at,
+    )
+
+
+def _suggested(action: DraftActionRecord | None) -> SuggestedView | None:
+    if action is None:
+        return None
+    return SuggestedView(
+        tool=safe(action.tool, limit=80),
+        state=action.state,
+        action_id=None if action.proposal_id is None else ProposalId(action.proposal_id),
+        code=_name(action.code),
     )
 
 

@@ -11,7 +11,7 @@ from cairnloop_engine.core.database import Work
 from cairnloop_engine.core.errors import Conflict, Invalid
 from cairnloop_engine.core.ids import ConversationId, DraftId
 from cairnloop_engine.core.text import storable
-from cairnloop_engine.drafting import queries
+from cairnloop_engine.drafting import queries, suggestions
 from cairnloop_engine.drafting.events import AutoSendAllowed, DraftCreated
 from cairnloop_engine.drafting.model import (
     DiscardReason,
@@ -23,6 +23,7 @@ from cairnloop_engine.drafting.model import (
     stand_down,
 )
 from cairnloop_engine.drafting.outcomes import discard, locked_conversation
+from cairnloop_engine.drafting.ports import SuggestedAction
 from cairnloop_engine.drafting.proposal import Proposal
 from cairnloop_engine.drafting.tables import DraftRecord
 from cairnloop_engine.retrieval.model import EVIDENCE_VERSION
@@ -41,6 +42,7 @@ class Finding:
     policy: PolicyVerdict
     policy_name: str
     may_send: bool = False
+    action: SuggestedAction | None = None
 
 
 async def ask(work: Work, conversation_id: ConversationId) -> DraftRequest:
@@ -142,6 +144,8 @@ async def create_draft(work: Work, finding: Finding) -> DraftId | None:
         policy_name=finding.policy_name,
         reason=str(finding.proposal.grounding_metadata.get("reason")),
     )
+    if finding.action is not None:
+        await suggestions.keep(work, draft, finding.action)
     work.changed("draft", draft.id)
     work.changed("conversation", conversation_id)
     await work.emit(DraftCreated(conversation_id, draft_id, draft.proposal_type))

@@ -29,7 +29,9 @@ from cairnloop_engine.drafting.model import (
     DraftStatus,
     PolicyVerdict,
     ProposalType,
+    SuggestionState,
 )
+from cairnloop_engine.governance.tables import ProposalRow
 
 
 class DraftRecord(Base):
@@ -167,6 +169,35 @@ class DraftDecisionRecord(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     draft_version: Mapped[int] = mapped_column(Integer)
     content_digest: Mapped[str | None] = mapped_column(Text)
+
+
+class DraftActionRecord(Base):
+    """The one action that a draft suggests, and what became of the suggestion."""
+
+    __tablename__ = "draft_actions"
+    __table_args__ = (
+        CheckConstraint(one_of("state", SuggestionState), name="state_known"),
+        CheckConstraint("btrim(tool) <> ''", name="names_a_tool"),
+        CheckConstraint("(state = 'waiting') = (settled_at IS NULL)", name="settled_at_a_moment"),
+        Index("ix_draft_actions_proposal", "proposal_id"),
+    )
+
+    draft_id: Mapped[int] = mapped_column(
+        BigInteger,
+        ForeignKey(f"{SCHEMA}.drafts.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    workspace: Mapped[str] = mapped_column(Text)
+    tool: Mapped[str] = mapped_column(Text)
+    input: Mapped[JsonObject] = mapped_column(JSONB)
+    state: Mapped[SuggestionState] = mapped_column(Words(SuggestionState))
+    proposal_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey(ProposalRow.id, ondelete="SET NULL")
+    )
+    code: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 # A message that came from a draft points at a decision about that very draft (P8); one decision

@@ -8,13 +8,14 @@ from pkgutil import iter_modules
 from sqlalchemy import MetaData
 
 import cairnloop_engine
-from cairnloop_engine.core import pending
+from cairnloop_engine.core import dead_letters, pending
 from cairnloop_engine.core.tables import Base
 
 
 def complete_metadata() -> MetaData:
     """The metadata after every slice has declared its tables."""
     assert pending.PendingWorkRow.__table__ is not None
+    assert dead_letters.DeadLetterRow.__table__ is not None
     for slice_ in iter_modules(cairnloop_engine.__path__):
         if not slice_.ispkg:
             continue

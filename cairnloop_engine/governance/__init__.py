@@ -1,0 +1,1 @@
+"""Governed actions: proposed by anybody, decided by a named person, run at most once."""
