@@ -36,14 +36,15 @@ async def each(
                 away = error
     if away is not None and not any(item["ok"] for item in items):
         raise away
-    return _reported(key, items)
+    return reported(key, items)
 
 
 def _failed(key: str, one: int, error: CairnloopError) -> JsonObject:
     return {key: one, "ok": False, "code": error.code, "message": error.message}
 
 
-def _reported(key: str, items: list[JsonObject]) -> Answer:
+def reported(key: str, items: list[JsonObject]) -> Answer:
+    """What became of each; not ok when one of them is not."""
     rows = [(str(item[key]), "ok" if item["ok"] else "refused", str(_told(item))) for item in items]
     table = Table((key.removesuffix("_id").upper(), "RESULT", "NOTE"), rows, whole=True)
     return listing(items, table, ok=all(item["ok"] for item in items))

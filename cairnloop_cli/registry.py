@@ -61,6 +61,7 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("migrate", "site:migrate", "Bring the database to this release's schema."),
             Row("seed", "demo:seed", "Load the demo scenario."),
             Row("doctor", "site:doctor", "What is ready, what is not, and what to do."),
+            Row("gen", "generating:gen", "A working skeleton of a part of your own."),
         ),
     ),
     (
@@ -70,6 +71,7 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("worker", "running:worker", "Run jobs."),
             Row("serve-widget", "running:serve_widget", "The customer chat."),
             Row("serve", "running:serve_http", "Health, readiness and metrics over HTTP."),
+            Row("jobs", "jobs:jobs", "The queue: list, dead, redrive, drop."),
         ),
     ),
     (
@@ -93,8 +95,30 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
         (
             Row("drafts", "drafting:drafts", "Drafts, newest first."),
             Row("show-draft", "drafting:show_draft", "What would be sent, and what it rests on."),
-            Row("approve", "drafting:approve", "Send a draft exactly as it reads."),
             Row("discard", "drafting:discard", "Drop a draft."),
+        ),
+    ),
+    (
+        "Decisions",
+        (
+            Row("approve", "governing:approve", "Send a draft, or let an action run, exactly so."),
+            Row("reject", "deciding:reject", "Say no, for good."),
+            Row("defer", "deciding:defer", "Not now."),
+        ),
+    ),
+    (
+        "Governed actions",
+        (
+            Row("tools", "governing:tools", "The tools, with their risk and what they need."),
+            Row("propose", "governing:propose", "Ask for an action; nothing runs yet."),
+            Row("actions", "governing:actions", "Actions, newest first."),
+            Row("show-action", "governing:show_action", "What would run, and what came of it."),
+            Row("amend", "deciding:amend", "Your own version in the place of one that waits."),
+            Row("ask-back", "deciding:ask_back", "Return one with a question."),
+            Row("answer", "deciding:answer", "Answer that question."),
+            Row("reopen-action", "deciding:reopen_action", "Open one again, judged anew."),
+            Row("settle", "deciding:settle", "Say what became of an unknown outcome."),
+            Row("approvers", "governing:approvers", "Who decides how much, and how fast."),
         ),
     ),
     (

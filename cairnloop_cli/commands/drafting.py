@@ -18,7 +18,7 @@ from cairnloop_engine.core.text import humanise
 
 if TYPE_CHECKING:
     from cairnloop_engine.drafting.decisions import Decided
-    from cairnloop_engine.drafting.reads import DraftView
+    from cairnloop_engine.drafting.reads import DraftView, SuggestedView
 
 DraftArg = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The draft.")]
 
@@ -151,6 +151,14 @@ def _sent(done: Decided) -> str:
     return f"Draft {done.draft_id} is with the customer, as message {done.message_id}."
 
 
+def suggestion_line(suggested: SuggestedView, command: str) -> str:
+    """What a draft suggests to do, and the command that tells more about it."""
+    stopped = f" ({suggested.code})" if suggested.code else ""
+    number = suggested.action_id
+    more = "" if number is None else f": `cairnloop {command} {number}`"
+    return f"It suggests {suggested.tool}, {humanise(suggested.state.value).lower()}{stopped}{more}"
+
+
 def _draft(draft: DraftView) -> list[Shown]:
     stale = " · the customer has written since" if draft.stale else ""
     grounding = draft.grounding
@@ -164,6 +172,8 @@ def _draft(draft: DraftView) -> list[Shown]:
         f"May be done: {', '.join(draft.can) or 'nothing'} · version {draft.version}"
         f" · thread revision {draft.revision}, now {draft.conversation_revision}",
     ]
+    if draft.suggested is not None:
+        shown.append(suggestion_line(draft.suggested, "show-action"))
     if draft.hidden_characters:
         shown.append("▲ hidden characters")
     if draft.customer_reply is not None:

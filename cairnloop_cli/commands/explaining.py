@@ -8,13 +8,15 @@ import typer
 
 from cairnloop_cli.answers import Answer, Block, Shown, Table
 from cairnloop_cli.boundary import Desk, serve
+from cairnloop_cli.commands.drafting import suggestion_line
 from cairnloop_cli.parameters import LARGEST_ID
 from cairnloop_cli.phrases import at
+from cairnloop_cli.reasons import reasons_json, reasons_lines
 from cairnloop_cli.registry import plain_typer
 from cairnloop_cli.values import to_json, view
 from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.core.errors import JsonObject
-from cairnloop_engine.core.ids import DraftId
+from cairnloop_engine.core.ids import DraftId, ProposalId
 from cairnloop_engine.core.text import humanise
 
 if TYPE_CHECKING:
@@ -37,10 +39,7 @@ def why_draft(
 
     async def work(desk: Desk) -> Answer:
         draft = await desk.engine.drafting.draft(desk.caller, DraftId(draft_id))
-        trail = await desk.engine.audit.events(
-            desk.caller, filter=AuditFilter(subject=("draft", draft_id)), limit=MOST_EVENTS
-        )
-        events = tuple(reversed(trail.items))
+        events = await _events(desk, ("draft", draft_id))
         data: JsonObject = {
             "draft_id": draft.id,
             "conversation_id": draft.conversation_id,
@@ -57,11 +56,38 @@ def why_draft(
             "decided_by": draft.decided_by,
             "decided_at": to_json(draft.decided_at),
             "message_id": draft.message_id,
+            "suggested": to_json(draft.suggested),
             "events": [view(event) for event in events],
         }
         return Answer(data, _told(draft, events))
 
     serve(ctx, work)
+
+
+@why.command("action")
+def why_action(
+    ctx: typer.Context,
+    proposal_id: Annotated[
+        int,
+        typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The action's proposal_id."),
+    ],
+) -> None:
+    """Who asked for an action, which rules held, who decided on what, and what came of it."""
+
+    async def work(desk: Desk) -> Answer:
+        found = await desk.engine.governance.action(desk.caller, ProposalId(proposal_id))
+        events = await _events(desk, ("action", proposal_id))
+        return Answer(reasons_json(found, events), reasons_lines(found, events))
+
+    serve(ctx, work)
+
+
+async def _events(desk: Desk, subject: tuple[str, int]) -> tuple[AuditEvent, ...]:
+    """The trail of one subject, oldest first."""
+    trail = await desk.engine.audit.events(
+        desk.caller, filter=AuditFilter(subject=subject), limit=MOST_EVENTS
+    )
+    return tuple(reversed(trail.items))
 
 
 def _told(draft: DraftView, events: tuple[AuditEvent, ...]) -> list[Shown]:
@@ -96,6 +122,8 @@ def _told(draft: DraftView, events: tuple[AuditEvent, ...]) -> list[Shown]:
     ]
     if draft.fallback_reason is not None:
         shown.append(f"Another generator was tried first: {humanise(draft.fallback_reason)}")
+    if draft.suggested is not None:
+        shown.append(suggestion_line(draft.suggested, "why action"))
     shown += ["", Table(("WHEN", "ACTION", "WHO"), [_event(event) for event in events])]
     if draft.decided_at is None:
         shown.append("Nobody has decided on it yet.")

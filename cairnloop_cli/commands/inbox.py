@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cairnloop_cli.actions import action_json, queue_table
 from cairnloop_cli.answers import Answer, Block, Shown, Table, listing
 from cairnloop_cli.boundary import Desk, serve
 from cairnloop_cli.parameters import ConversationArg, Cursor, Limit, Watch
@@ -84,6 +85,7 @@ def show(
         )
         draft = await desk.engine.drafting.pending_for(desk.caller, wanted)
         context = await desk.engine.conversations.customer_context(desk.caller, wanted)
+        actions = await desk.engine.governance.actions(desk.caller, conversation_id=wanted)
         now = desk.engine.clock.now()
         drafts: list[JsonValue] = [] if draft is None else [view(draft)]
         data: JsonObject = {
@@ -91,13 +93,16 @@ def show(
             "messages": to_json(thread.messages),
             "older": thread.older,
             "drafts": drafts,
-            "actions": [],
+            "actions": [action_json(row) for row in actions.items],
             "sla": None,
             "follow_ups": [],
             "context": view(context),
             "presence": to_json(thread.presence),
         }
-        return Answer(data, list(_thread(thread, draft, context, now)))
+        shown = list(_thread(thread, draft, context, now))
+        if actions.items:
+            shown += ["", queue_table(actions.items, now)]
+        return Answer(data, shown)
 
     serve(ctx, load)
 
@@ -107,12 +112,15 @@ def stats(ctx: typer.Context, watch: Watch = False) -> None:
 
     async def load(desk: Desk) -> Answer:
         found = await desk.engine.operations.stats(desk.caller)
+        counts = await desk.engine.governance.counts(desk.caller)
         data = view(found)
+        data["actions"] = view(counts)
         data["conversations"] = {
             **asdict(found.conversations),
             "waiting": found.conversations.waiting,
         }
-        return Answer(data, list(_numbers(found)))
+        waiting = f"{counts.pending} to decide, {counts.unknown} with an unknown outcome."
+        return Answer(data, [*_numbers(found), f"Actions: {waiting}"])
 
     serve_watching(ctx, load, watch=watch)
 

@@ -55,7 +55,7 @@ def tui(
     asked = invocation(ctx)
     settings = asked.settings()
     _check_terminal()
-    from cairnloop_tui.app import run_console  # deferred: only the console loads textual
+    from cairnloop_tui.start import run_console  # deferred: only the console loads textual
 
     code = run_console(settings, read_only=read_only, ascii=ascii_only, no_color=no_color)
     if code:

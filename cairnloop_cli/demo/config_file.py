@@ -39,6 +39,16 @@ def write(folder: Path, given: Mapping[str, JsonValue]) -> Path:
     return path
 
 
+def replace(path: Path, given: Mapping[str, JsonValue]) -> Path:
+    """Write these settings and nothing else, in place of whatever the file held."""
+    lines = [f"{name} = {_toml(value)}\n" for name, value in given.items() if value is not None]
+    fresh = path.with_suffix(".fresh")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.writelines(lines)
+    return fresh.replace(path)
+
+
 def text(given: Mapping[str, JsonValue]) -> str:
     """The file's text."""
     parts = [_HEADING]
@@ -57,7 +67,7 @@ def _toml(value: object) -> str:
             return json.dumps(value.get_secret_value())
         case bool() | int() | float():
             return json.dumps(value)
-        case tuple():
+        case tuple() | list():
             return json.dumps(list(value))
         case _:
             # A JSON string is a TOML string too.

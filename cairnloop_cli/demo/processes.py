@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ GRACE_S = 10.0
 LOOK_EVERY_S = 0.05
 PORTS_TRIED = 100
 LAST_LINES = 12
+# Whoever dies more often than this is not started again.
+MOST_LIVES = 10
 
 
 @dataclass(slots=True)
@@ -35,6 +38,7 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    command: tuple[str, ...]
 
     @property
     def alive(self) -> bool:
@@ -58,13 +62,16 @@ class Crew:
     settings: Settings
     logs: Path
     children: list[Child] = field(default_factory=list)
+    # Those that are started again when they end by themselves.
+    kept: set[str] = field(default_factory=set)
     _lifeline: tuple[int, int] = field(default_factory=os.pipe)
 
     def start(self, name: str, command: Sequence[str]) -> Child:
         """Start ``cairnloop COMMAND`` with the demo's settings."""
         log = self.logs / f"demo-{name}.log"
         read_end, _ = self._lifeline
-        with os.fdopen(_private(log), "wb") as words:
+        again = any(child.name == name for child in self.children)
+        with os.fdopen(_private(log, anew=not again), "wb") as words:
             process = subprocess.Popen(
                 [sys.executable, "-m", "cairnloop_cli.demo.child", str(read_end), *command],
                 stdin=subprocess.DEVNULL,
@@ -75,9 +82,44 @@ class Crew:
                 pass_fds=[read_end],
                 start_new_session=True,
             )
-        child = Child(name, process, log)
+        child = Child(name, process, log, tuple(command))
         self.children.append(child)
         return child
+
+    def restart(self, name: str) -> Child:
+        """Start a child again that has ended, with the same command."""
+        ended = self.child(name)
+        ended.process.wait()
+        fresh = self.start(name, ended.command)
+        self.children.remove(ended)
+        return fresh
+
+    @contextmanager
+    def keeping(self, name: str) -> Iterator[None]:
+        """Start a child again whenever it ends, as a service manager would, until the block ends.
+
+        The demo has a tool that kills its worker on purpose.
+        """
+        over = threading.Event()
+        self.kept.add(name)
+        watch = threading.Thread(target=self._watch, args=(name, over), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watch.join()
+
+    def _watch(self, name: str, over: threading.Event) -> None:
+        lives = 1
+        while not over.wait(LOOK_EVERY_S):
+            if self.child(name).alive:
+                continue
+            if lives >= MOST_LIVES:
+                break
+            lives += 1
+            self.restart(name)
+        self.kept.discard(name)
 
     def child(self, name: str) -> Child:
         """The child of this name that was started last."""
@@ -85,8 +127,9 @@ class Crew:
 
     @property
     def gone(self) -> list[Child]:
-        """Those that ended although nobody asked them to."""
-        return [child for child in self.children if not child.alive]
+        """Those that ended although nobody asked them to, and that nobody starts again."""
+        ended = [child for child in self.children if not child.alive]
+        return [child for child in ended if child.name not in self.kept]
 
     @property
     def all_alive(self) -> bool:
@@ -194,9 +237,10 @@ def _written(value: object) -> str:
             return str(value)
 
 
-def _private(path: Path) -> int:
-    """A fresh file that nobody else reads."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _private(path: Path, *, anew: bool) -> int:
+    """A file that nobody else reads."""
+    mode = os.O_TRUNC if anew else os.O_APPEND
+    return os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600)
 
 
 def _is_free(port: int) -> bool:

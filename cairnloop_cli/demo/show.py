@@ -63,16 +63,21 @@ def show(settings: Settings, wish: Wish, out: Output) -> None:
         meanwhile = _load_console if wish.console else None
         with stage.running(told, say=out.note, meanwhile=meanwhile) as (place, crew):
             out.show(doors(place))
-            if wish.console:
-                _console(told)
-            else:
-                _stay(crew, place, out)
+            _enter(crew, place, wish, out)
             _mourn(crew, out)
             out.note("Stopping what the demo started.")
     if wish.console and not out.as_json:
         out.line("These links work again whenever the demo runs:")
         out.show(doors(place))
     out.note("Stopped. The data stays: `cairnloop demo` opens it again.")
+
+
+def _enter(crew: Crew, place: Place, wish: Wish, out: Output) -> None:
+    with crew.keeping("worker"):
+        if wish.console:
+            _console(place.settings)
+        else:
+            _stay(crew, place, out)
 
 
 def doors(place: Place) -> Answer:
@@ -90,6 +95,9 @@ def doors(place: Place) -> Answer:
         health = f"http://{LOOPBACK}:{place.http_port}/health"
         data["http"] = health
         lines.append(f"  health            {health}")
+    config = place.write_settings()
+    data["config"] = str(config)
+    lines += ["In another shell, be an operator beside it:", f"  export CAIRNLOOP_CONFIG={config}"]
     return Answer(data, lines)
 
 
@@ -100,11 +108,11 @@ def _load(settings: Settings, out: Output) -> None:
 
 
 def _load_console() -> None:
-    import_module("cairnloop_tui.app")
+    import_module("cairnloop_tui.start")
 
 
 def _console(settings: Settings) -> None:
-    from cairnloop_tui.app import run_console  # deferred: only a demo with a console loads textual
+    from cairnloop_tui.start import run_console  # deferred: only with a console is it loaded
 
     run_console(settings, operator=settings.operator, workspace=settings.workspace)
 

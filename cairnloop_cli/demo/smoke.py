@@ -11,15 +11,16 @@ from functools import partial
 from pathlib import Path
 
 from cairnloop_cli.answers import Answer
-from cairnloop_cli.demo import stages
+from cairnloop_cli.demo import stages, stages_actions
 from cairnloop_cli.demo.processes import Crew
 from cairnloop_cli.demo.report import Walk
+from cairnloop_cli.demo.scene import Scene
 from cairnloop_cli.demo.signals import stoppable
 from cairnloop_cli.demo.stage import Place, Say, database_kept, demo_settings, running
-from cairnloop_cli.demo.stages import Scene
 from cairnloop_engine import Caller, Engine, Settings
 from cairnloop_engine.core.embedded import EmbeddedPostgres
 from cairnloop_engine.demo import files, seeding, verify
+from cairnloop_engine.demo.billing import BillingClient
 from cairnloop_engine.demo.scenario import Part
 
 # Quiet after a customer's message before it is drafted; a person may wait longer than a test.
@@ -33,6 +34,8 @@ STAGES = (
     (2, "The inbox shows it in its place", stages.is_listed),
     (3, "The workspace shows thread, context and evidence", stages.is_understood),
     (4, "A grounded draft waits, is approved, and reaches the customer once", stages.is_answered),
+    (5, "A governed action is proposed, and people decide about it", stages_actions.is_decided),
+    (6, "The worker runs it at most once, and says what happened", stages_actions.runs_once),
     (7, "A named operator resolves the conversation", stages.is_resolved),
 )
 
@@ -48,7 +51,7 @@ def smoke(say: Say) -> Answer:
         with database_kept(settings):
             say("Loading articles and conversations into a database of its own.")
             asyncio.run(seeding.seed(settings, [_part()]))
-            say("Starting a chat server and a worker.")
+            say("Starting a chat server, a worker and a billing system.")
             with running(settings, say=say, http=False) as (place, crew):
                 say("Walking the stages.")
                 walk = asyncio.run(_walk(place, crew))
@@ -76,8 +79,16 @@ async def _walk(place: Place, crew: Crew) -> Walk:
         neighbour = await verify.find(engine, operator, awaiting)
         if neighbour is None:
             raise AssertionError("the story was just loaded")
-        customer = files.cast().customers[CUSTOMER]
-        scene = Scene(engine, place, crew, operator, customer, neighbour.id)
+        scene = Scene(
+            engine=engine,
+            place=place,
+            crew=crew,
+            operator=operator,
+            colleague=Caller.operator(files.cast().colleague, place.settings.workspace),
+            customer=files.cast().customers[CUSTOMER],
+            neighbour=neighbour.id,
+            billing=BillingClient(place.settings.demo_billing_url or ""),
+        )
         for number, name, run in STAGES:
             await walk.stage(number, name, partial(run, scene))
     return walk

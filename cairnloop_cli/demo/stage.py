@@ -13,18 +13,34 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from cairnloop_cli.demo import config_file
+from cairnloop_cli.demo.child import BILLING
 from cairnloop_cli.demo.processes import LOOPBACK, Crew, await_ready, crew, free_port
 from cairnloop_engine import Settings
 from cairnloop_engine.channels.widget.tokens import mint_token
 from cairnloop_engine.core.embedded import EmbeddedPostgres
+from cairnloop_engine.core.errors import JsonValue
 from cairnloop_engine.demo import files, seeding
+from cairnloop_engine.demo.parts import CONTEXT_PROVIDER, billing_file, with_actions
 from cairnloop_engine.demo.scenario import Person
 from cairnloop_engine.demo.story import Told
+from cairnloop_engine.settings import CONFIG_NAME
 
-CONTEXT_PROVIDER = "cairnloop_engine.demo.context:DemoContextProvider"
 LINK_LASTS = timedelta(hours=12)
 START_WITHIN_S = 60.0
 SECRET_BYTES = 48
+BILLING_PORT = 8103
+# What a second shell beside the demo has to know of it.
+SHARED = (
+    "home",
+    "context_provider",
+    "tools",
+    "operator_scopes",
+    "automation_scopes",
+    "action_suggester",
+    "approval_ttl",
+    "demo_billing_url",
+)
 
 Say = Callable[[str], None]
 
@@ -51,14 +67,21 @@ class Place:
         )
         return f"http://{LOOPBACK}:{self.widget_port}/#token={token}"
 
+    def write_settings(self) -> Path:
+        """Write a settings file with which other shells find the demo's database and tools."""
+        told = {name: _plain(getattr(self.settings, name)) for name in SHARED}
+        if self.settings.database_url is not None:
+            told["database_url"] = self.settings.database_url.get_secret_value()
+        return config_file.replace(self.settings.home_dir / "demo" / CONFIG_NAME, told)
+
     @property
     def socket_address(self) -> str:
         return f"ws://{LOOPBACK}:{self.widget_port}/ws"
 
 
 def demo_settings(settings: Settings) -> Settings:
-    """The host's settings with the demo's identity, facts and secret filled in."""
-    return settings.with_changes(
+    """The host's settings with the demo's identity, facts, tools and secret filled in."""
+    told = settings.with_changes(
         home=settings.home_dir,
         operator=settings.operator or files.cast().operator,
         context_provider=settings.context_provider or CONTEXT_PROVIDER,
@@ -66,6 +89,7 @@ def demo_settings(settings: Settings) -> Settings:
         widget_host=LOOPBACK,
         http_host=LOOPBACK,
     )
+    return told if settings.tools else with_actions(told, billing=None)
 
 
 def kept_secret(path: Path) -> str:
@@ -105,7 +129,7 @@ def load_story(settings: Settings, *, told: Told | None = None) -> None:
 def running(
     settings: Settings, *, say: Say, http: bool = True, meanwhile: Callable[[], None] | None = None
 ) -> Iterator[tuple[Place, Crew]]:
-    """Worker, chat server and HTTP server in processes of their own, until the block ends.
+    """Worker, chat, HTTP and billing in processes of their own, until the block ends.
 
     The chat comes first, because people wait for it; ``meanwhile`` runs while it starts.
 
@@ -115,18 +139,34 @@ def running(
     """
     widget_port = _port("chat", settings.widget_port, say)
     http_port = _port("HTTP server", settings.http_port, say, taken=widget_port) if http else None
+    billing_port = free_port(BILLING_PORT, taken=(widget_port, http_port or 0))
+    settings = settings.with_changes(demo_billing_url=f"http://{LOOPBACK}:{billing_port}")
     place = Place(settings, widget_port, http_port)
     with crew(settings) as started:
+        billing = started.start(
+            "billing", [BILLING, str(billing_file(settings)), "--port", str(billing_port)]
+        )
         widget = started.start(
             "widget", ["serve-widget", "--host", LOOPBACK, "--port", str(widget_port)]
         )
         if meanwhile is not None:
             meanwhile()
         await_ready(widget, widget_port, "/ready", within=START_WITHIN_S)
+        await_ready(billing, billing_port, "/health", within=START_WITHIN_S)
         started.start("worker", ["worker"])
         if http_port is not None:
             started.start("http", ["serve", "--host", LOOPBACK, "--port", str(http_port)])
         yield place, started
+
+
+def _plain(value: object) -> JsonValue:
+    match value:
+        case tuple():
+            return [str(part) for part in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return str(value)
 
 
 def _port(what: str, wanted: int, say: Say, *, taken: int | None = None) -> int:

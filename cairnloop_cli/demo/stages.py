@@ -1,23 +1,21 @@
-"""The stages of the golden path that exist so far, each tried on the real processes."""
+"""Stages 1 to 4 and 7 of the golden path, each tried on the real processes."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import dataclass
 
-from cairnloop_cli.demo.processes import LOOPBACK, Crew, await_ready
+from cairnloop_cli.demo.processes import LOOPBACK, await_ready
 from cairnloop_cli.demo.report import check
-from cairnloop_cli.demo.stage import START_WITHIN_S, Place
+from cairnloop_cli.demo.scene import LOOK_EVERY_S, WITHIN_S, Scene
+from cairnloop_cli.demo.stage import START_WITHIN_S
 from cairnloop_cli.demo.visitor import Frame, Visitor, visiting
-from cairnloop_engine import Caller, Conflict, Engine
+from cairnloop_engine import Conflict
 from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.conversations.filters import InboxFilter
 from cairnloop_engine.conversations.model import Delivery, Role, State, Status
-from cairnloop_engine.conversations.reads import InboxRow, MessageView
 from cairnloop_engine.core.changes import ChangeFeed, FeedState
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.demo.scenario import Person
 from cairnloop_engine.drafting.model import ProposalType
 from cairnloop_engine.drafting.reads import DraftView
 from cairnloop_engine.retrieval.model import Hit, Trust
@@ -30,35 +28,7 @@ FOLLOW_UP = "It is about the token of our webhooks integration."
 ARTICLE = "Rotating an expired token"
 # Only the replaced revision says so.
 OUTDATED = "Integration tokens expire 30 days after they are made"
-NOT_YET = ConversationId(0)
 HOLD_S = 1.0
-WITHIN_S = 60.0
-LOOK_EVERY_S = 0.1
-
-
-@dataclass(slots=True)
-class Scene:
-    """What the stages work with, and what one leaves for the next."""
-
-    engine: Engine
-    place: Place
-    crew: Crew
-    operator: Caller
-    customer: Person
-    # Somebody else's conversation, on which a reply with a citation is tried.
-    neighbour: ConversationId
-    conversation_id: ConversationId = NOT_YET
-
-    @property
-    def token(self) -> str:
-        return self.place.chat_link(self.customer).partition("#token=")[2]
-
-    async def row(self) -> InboxRow:
-        return await self.engine.conversations.conversation(self.operator, self.conversation_id)
-
-    async def messages(self, conversation_id: ConversationId) -> tuple[MessageView, ...]:
-        thread = await self.engine.conversations.thread(self.operator, conversation_id)
-        return thread.messages
 
 
 async def arrives(scene: Scene) -> str:
