@@ -15,7 +15,6 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkerState
 
-from cairnloop_engine import Engine, Settings
 from cairnloop_engine.core.clock import Clock, SystemClock
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_tui.asking import (
@@ -44,11 +43,10 @@ from cairnloop_tui.keys.desk import KeyDesk
 from cairnloop_tui.keys.guard import Guard
 from cairnloop_tui.keys.keymap import Keymap
 from cairnloop_tui.live import Freshness
-from cairnloop_tui.logs import logged_to
 from cairnloop_tui.lookout import Lookout
 from cairnloop_tui.notices import Notice, Notices
 from cairnloop_tui.preferences import Preferences
-from cairnloop_tui.session import EngineSource, Session
+from cairnloop_tui.session import Session
 from cairnloop_tui.theme import glyphs as glyph_sets
 from cairnloop_tui.theme import themes
 from cairnloop_tui.theme.tokens import Tone
@@ -77,7 +75,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         *,
         state_folder: Path | None = None,
         clock: Clock | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] | None = None,
         ascii_only: bool = False,
         no_color: bool = False,
     ) -> None:
@@ -87,10 +85,14 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.ascii_only = ascii_only
         self.glyphs = glyph_sets.ASCII if ascii_only else glyph_sets.UNICODE
         self.commands = CommandTable(all_commands())
-        self.guard = Guard(monotonic)
-        self.desk = KeyDesk(self, Keymap(self.commands, EVERYWHERE), self.guard)
+        self.guard = Guard(monotonic or time.monotonic)
+        # An event bears the time of its arrival; a test with a clock of its own wants that.
+        self._keys_bear_time = monotonic is None
+        self.desk = KeyDesk(self, Keymap(self.commands, EVERYWHERE), self.guard, super().on_event)
         self.notices = Notices()
         self.undo_log = UndoLog()
+        # Words of dialogs that were left, by what they were about; offered again there.
+        self.left_typed: dict[str, str] = {}
         self.bugs: list[Exception] = []
         self.lookout = Lookout(self)
         # Textual has read NO_COLOR already.
@@ -119,8 +121,12 @@ class ConsoleApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.run_worker(self._hold_open(), group="engine", exit_on_error=False)
+        self._serve_keys()
         self.lookout.start()
         self.set_interval(TIMES_AGE_S, self._times_age)
+
+    def _serve_keys(self) -> None:
+        self.run_worker(self.desk.serve(), group="keys", exit_on_error=False)
 
     async def _hold_open(self) -> None:
         try:
@@ -163,10 +169,14 @@ class ConsoleApp(App[int], inherit_bindings=False):
     def console_screen(self) -> AnyScreen | None:
         return self.screen if isinstance(self.screen, ConsoleScreen) else None
 
-    def on_key(self, event: events.Key) -> None:
-        if self.desk.take(event):
-            event.stop()
-            event.prevent_default()
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes wait for their turn at the desk; all else goes Textual's way."""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        # A key shows that the terminal has the focus again; some do not report it.
+        self.app_focus = True
+        self.desk.put(event, at=event.time if self._keys_bear_time else None)
 
     def call(
         self, command_id: str, count: int | None = None, *, guard: Guard | None = None
@@ -316,6 +326,8 @@ class ConsoleApp(App[int], inherit_bindings=False):
         error = event.worker.error
         if event.state is WorkerState.ERROR and isinstance(error, Exception):
             self._bug(error, f"working ({event.worker.group})")
+            if event.worker.group == "keys":
+                self._serve_keys()
 
     @on(Answered)
     def _deliver(self, message: Answered) -> None:
@@ -336,59 +348,3 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self.safely("showing a failure", message.deliver)
         if trouble.reload and isinstance(message.asker, ConsoleScreen):
             message.asker.reload()
-
-
-def console_for(
-    source: EngineSource,
-    settings: Settings,
-    *,
-    operator: str | None,
-    workspace: str,
-    read_only: bool = False,
-    ascii_only: bool = False,
-    no_color: bool = False,
-) -> ConsoleApp:
-    """A console over any source of engines."""
-    session = Session(
-        source,
-        operator=operator,
-        workspace=workspace,
-        read_only=read_only,
-        hold_s=settings.console_reply_hold,
-    )
-    return ConsoleApp(
-        session,
-        state_folder=settings.home_dir / "console",
-        ascii_only=ascii_only,
-        no_color=no_color,
-    )
-
-
-def run_console(
-    settings: Settings,
-    *,
-    operator: str | None = None,
-    workspace: str | None = None,
-    read_only: bool = False,
-    ascii: bool = False,  # noqa: A002 - the word of the command line
-    no_color: bool = False,
-) -> int:
-    """Run the console until the operator leaves it; the exit code of the process.
-
-    Raises:
-        CairnloopError: why the engine could not be opened.
-    """
-    app = console_for(
-        lambda: Engine(settings),
-        settings,
-        operator=operator or settings.operator,
-        workspace=workspace or settings.workspace,
-        read_only=read_only,
-        ascii_only=ascii,
-        no_color=no_color,
-    )
-    with logged_to(settings.home_dir / "logs" / "console.log"):
-        app.run()
-    if app.start_error is not None:
-        raise app.start_error
-    return app.return_code or 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -34,7 +34,8 @@ MEDIUM, WIDE = 100, 140
 class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit_bindings=False):
     """A screen between a title line and a footer. It translates messages; verbs are commands."""
 
-    scope: ClassVar[str]
+    # A screen may change it with its focus: keys and help are those of the focused part.
+    scope: str
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (MEDIUM, "-medium"), (WIDE, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]
     AUTO_FOCUS = None
@@ -57,6 +58,9 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
     def __init__(self) -> None:
         super().__init__()
         self.armed: Armed | None = None
+        # What stands over this screen until the armed action is confirmed or sent away.
+        self.confirmation: Screen[None] | None = None
+        self.is_reading = False
         self._focus_before: Widget | None = None
 
     @property
@@ -124,6 +128,19 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
         """What would be lost by quitting, in words."""
         return None
 
+    # Coming up
+
+    def begin_reading(self) -> None:
+        """What this screen is about is not there yet; keys that need it wait."""
+        self.is_reading = True
+
+    def have_read(self) -> None:
+        """It is there, or it cannot be read, and what waited for it finds out."""
+        if self.is_reading:
+            self.is_reading = False
+            self.console.guard.opened()
+            self.console.desk.look_again()
+
     # Focus
 
     def next_pane(self, step: int) -> None:
@@ -145,7 +162,10 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
         self.armed = armed
         self._focus_before = self.focused
         self.hide_hints()
-        self.query_one(ArmedStrip).show(armed)
+        if armed.show is None:
+            self.query_one(ArmedStrip).show(armed)
+        else:
+            armed.show(armed)
         self.console.guard.opened()
         self.refresh_chrome()
 
@@ -155,6 +175,9 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
             return False
         self.armed = None
         self.query_one(ArmedStrip).hide()
+        over, self.confirmation = self.confirmation, None
+        if over is not None and over.is_current:
+            over.dismiss(None)
         if self._focus_before is not None and self._focus_before.is_attached:
             self._focus_before.focus(scroll_visible=False)
         if reason:
@@ -219,7 +242,7 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
         return [
             chrome.status_line(
                 notice=None if notice is None else (notice.text, notice.tone),
-                pending=self.console.desk.sequences.typed,
+                pending=self.console.desk.typed,
                 marked=self.marked_count(),
                 place="" if mover is None else mover.place(),
                 who=who(self.console),

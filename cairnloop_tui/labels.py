@@ -9,6 +9,7 @@ from types import MappingProxyType
 from cairnloop_engine.conversations.model import Delivery, Role, Sort, State
 from cairnloop_engine.conversations.reads import InboxRow
 from cairnloop_engine.core.text import humanise
+from cairnloop_engine.governance import labels as actions
 from cairnloop_tui.text import Line, Piece, one_line
 from cairnloop_tui.theme.glyphs import Glyphs
 from cairnloop_tui.theme.tokens import Tone
@@ -90,6 +91,23 @@ _REASONS = MappingProxyType(
 )
 
 _SORTS = MappingProxyType({Sort.WAITING: "oldest waiting first", Sort.RECENT: "most recent first"})
+
+
+_TONES = MappingProxyType(
+    {
+        actions.Tone.SUCCESS: Tone.SUCCESS,
+        actions.Tone.INFO: Tone.INFO,
+        actions.Tone.WARNING: Tone.WARNING,
+        actions.Tone.DANGER: Tone.DANGER,
+        actions.Tone.AI: Tone.AI,
+        actions.Tone.NEUTRAL: Tone.MUTED,
+    }
+)
+
+
+def shown(label: actions.Label) -> Label:
+    """A label of the engine in the console's tones."""
+    return Label(label.words, _TONES[label.tone])
 
 
 def title_of(row: InboxRow) -> str:

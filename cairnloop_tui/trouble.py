@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cairnloop_engine.core.errors import CairnloopError, Conflict, Unavailable, UnknownOutcome
-from cairnloop_tui.text import one_line
+from cairnloop_tui.text import clock_time, one_line
 from cairnloop_tui.theme.tokens import Tone
 
 # Unavailable for these reasons means that nothing else will work either.
@@ -37,7 +38,8 @@ def trouble_of(error: Exception, doing: str, *, reference: str) -> Trouble:
         case UnknownOutcome():
             return Trouble(one_line(error.message), Tone.DANGER, reload=True, lasting=True)
         case Conflict():
-            return Trouble(one_line(error.message), Tone.WARNING, reload=True)
+            words = f"{one_line(error.message)}{_when(error)}"
+            return Trouble(words, Tone.WARNING, reload=True)
         case CairnloopError():
             return Trouble(one_line(error.message), Tone.WARNING)
         case _:
@@ -47,3 +49,13 @@ def trouble_of(error: Exception, doing: str, *, reference: str) -> Trouble:
                 Tone.DANGER,
                 lasting=True,
             )
+
+
+def _when(error: Conflict) -> str:
+    """When somebody else was faster, if the error tells."""
+    said = error.facts.get("decided_at")
+    try:
+        moment = datetime.fromisoformat(said) if isinstance(said, str) else None
+    except ValueError:
+        return ""
+    return f" That was at {clock_time(moment)}." if moment is not None else ""

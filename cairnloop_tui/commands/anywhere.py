@@ -5,13 +5,17 @@ from __future__ import annotations
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.registry import (
+    AUDIT,
+    CHOICE,
     CONVERSATION,
     EVERYWHERE,
+    FORM,
     HELP,
     INBOX,
     NOTICES,
     PALETTE,
     READER,
+    REASON,
     SCREENS,
     SEARCH,
     Command,
@@ -24,6 +28,8 @@ from cairnloop_tui.search.screen import Search
 from cairnloop_tui.theme import themes
 
 GROUP = "Everywhere"
+# Dialogs with fields: Tab goes through them, Enter confirms what stands ready.
+ANSWERED = frozenset({REASON, FORM})
 GO = "Go to"
 
 
@@ -124,7 +130,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "Opens what the cursor stands on.",
         keys=("enter",),
-        scope=SCREENS | {PALETTE, SEARCH},
+        scope=SCREENS | {PALETTE, SEARCH, CHOICE} | ANSWERED,
         run=_enter,
         label="open",
         in_palette=False,
@@ -146,7 +152,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "In the order of decisions.",
         keys=("tab",),
-        scope=SCREENS | {SEARCH},
+        scope=SCREENS | {SEARCH} | ANSWERED,
         in_text=EVERYWHERE,
         run=lambda ctx: ctx.screen.next_pane(1),
         in_palette=False,
@@ -157,7 +163,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "The other way round.",
         keys=("shift+tab",),
-        scope=SCREENS | {SEARCH},
+        scope=SCREENS | {SEARCH} | ANSWERED,
         in_text=EVERYWHERE,
         run=lambda ctx: ctx.screen.next_pane(-1),
         in_palette=False,
@@ -184,7 +190,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "From a conversation, i inserts what you found as a citation.",
         keys=("ctrl+f",),
-        in_text=frozenset({CONVERSATION, INBOX}),
+        in_text=frozenset({CONVERSATION, INBOX, AUDIT}),
         run=_search,
     ),
     Command(
@@ -203,8 +209,8 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "What you are reading.",
         keys=("?", "f1"),
-        scope=SCREENS | {SEARCH, READER, PALETTE},
-        in_text=SCREENS | {SEARCH, PALETTE},
+        scope=SCREENS | {SEARCH, READER, PALETTE, CHOICE} | ANSWERED,
+        in_text=SCREENS | {SEARCH, PALETTE} | ANSWERED,
         run=_help,
         in_palette=False,
     ),
@@ -255,7 +261,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "On Home it quits.",
         keys=("q",),
-        scope=SCREENS | {READER, HELP, SEARCH},
+        scope=SCREENS | {READER, HELP, SEARCH, CHOICE},
         run=_leave,
         in_palette=False,
     ),

@@ -13,7 +13,7 @@ class Armed:
     """What would happen, to whom, with which words; ``act`` does exactly that and nothing else.
 
     ``still`` is asked whenever the screen's data changed and once more before ``act``; a reason
-    disarms.
+    disarms. ``show`` puts it before the operator; without it, it stands in the strip.
     """
 
     title: str
@@ -24,3 +24,4 @@ class Armed:
     warnings: tuple[str, ...] = ()
     tone: Tone = Tone.WARNING
     still: Callable[[], str | None] = lambda: None
+    show: Callable[[Armed], None] | None = None

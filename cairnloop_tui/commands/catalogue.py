@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from cairnloop_tui.commands import (
     anywhere,
+    cardview,
+    deciding,
     drafts,
     lifecycle,
     marking,
     motions,
+    overseeing,
+    proposing,
     queue,
     searching,
+    settling,
     undoing,
     walking,
     writing,
@@ -19,14 +24,19 @@ from cairnloop_tui.commands.registry import Command
 
 def all_commands() -> tuple[Command, ...]:
     return (
+        *deciding.COMMANDS,
         *drafts.COMMANDS,
         *writing.COMMANDS,
+        *proposing.COMMANDS,
+        *settling.COMMANDS,
         *searching.COMMANDS,
         *queue.COMMANDS,
         *lifecycle.COMMANDS,
         *walking.COMMANDS,
         *undoing.COMMANDS,
         *marking.COMMANDS,
+        *cardview.COMMANDS,
+        *overseeing.COMMANDS,
         *anywhere.COMMANDS,
         *motions.COMMANDS,
     )

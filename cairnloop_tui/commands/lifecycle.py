@@ -10,7 +10,7 @@ from cairnloop_engine.conversations.reads import InboxRow
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
-from cairnloop_tui.commands.registry import CONVERSATION, INBOX, Command, Takes
+from cairnloop_tui.commands.registry import CARDS, CONVERSATION, INBOX, Command, Takes
 from cairnloop_tui.commands.undo import Done
 from cairnloop_tui.conversation.screen import ConversationScreen
 from cairnloop_tui.dialogs.prompt import Prompt
@@ -20,7 +20,7 @@ from cairnloop_tui.text import counted, cut
 from cairnloop_tui.theme.tokens import Tone
 
 GROUP = "Conversation"
-SCOPE = frozenset({INBOX, CONVERSATION})
+SCOPE = frozenset({INBOX, CONVERSATION, CARDS})
 MOST_LISTED = 8
 
 One = Callable[[Engine, Caller, ConversationId], Awaitable[object]]
@@ -325,7 +325,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "To the clipboard of your terminal (OSC 52).",
         keys=("y",),
-        scope=SCOPE,
+        scope=SCOPE - {CARDS},
         takes=Takes.MANY,
         why_not=none_chosen,
         run=_copy,

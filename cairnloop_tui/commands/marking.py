@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from cairnloop_tui.actions.queue import ActionsScreen
 from cairnloop_tui.commands.context import Context
-from cairnloop_tui.commands.registry import INBOX, Command
+from cairnloop_tui.commands.registry import ACTIONS, INBOX, Command
 from cairnloop_tui.inbox.screen import InboxScreen
 from cairnloop_tui.lists.marks import Marks
+from cairnloop_tui.lists.row_list import RowList
 
 GROUP = "Mark"
-SCOPE = frozenset({INBOX})
+SCOPE = frozenset({INBOX, ACTIONS})
+
+
+def rows_of(ctx: Context) -> RowList[int, Any]:
+    """The list whose rows are marked."""
+    screen = ctx.screen
+    assert isinstance(screen, InboxScreen | ActionsScreen)
+    return screen.rows
 
 
 def _empty(ctx: Context) -> str | None:
-    return None if ctx.on(InboxScreen).rows.rows else "There is nothing to mark in this list."
+    return None if rows_of(ctx).rows else "There is nothing to mark in this list."
 
 
 def _mark(ctx: Context) -> None:
-    rows = ctx.on(InboxScreen).rows
+    rows = rows_of(ctx)
     for _ in range(ctx.times):
         key = rows.current_key()
         if key is not None:
@@ -26,7 +37,7 @@ def _mark(ctx: Context) -> None:
 
 def _range(ctx: Context) -> None:
     """Begin a range, or end the one that is being drawn."""
-    rows = ctx.on(InboxScreen).rows
+    rows = rows_of(ctx)
     key = rows.current_key()
     if rows.marks.in_range:
         rows.set_marks(rows.marks.range_ended())
@@ -36,21 +47,21 @@ def _range(ctx: Context) -> None:
 
 
 def _all(ctx: Context) -> None:
-    rows = ctx.on(InboxScreen).rows
+    rows = rows_of(ctx)
     rows.set_marks(rows.marks.all_of(rows.markable_keys()))
 
 
 def _invert(ctx: Context) -> None:
-    rows = ctx.on(InboxScreen).rows
+    rows = rows_of(ctx)
     rows.set_marks(rows.marks.inverted(rows.markable_keys()))
 
 
 def _unmark(ctx: Context) -> None:
-    ctx.on(InboxScreen).rows.set_marks(Marks())
+    rows_of(ctx).set_marks(Marks())
 
 
 def _nothing_marked(ctx: Context) -> str | None:
-    return None if ctx.on(InboxScreen).rows.marks else "Nothing is marked. Space marks a row."
+    return None if rows_of(ctx).marks else "Nothing is marked. Space marks a row."
 
 
 COMMANDS: tuple[Command, ...] = (

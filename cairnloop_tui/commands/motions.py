@@ -6,20 +6,25 @@ from collections.abc import Callable
 
 from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.registry import (
+    CONFIRM,
     CONVERSATION,
     DIALOGS,
     EVERYWHERE,
+    FORM,
     PALETTE,
     PROMPT,
+    REASON,
     SEARCH,
     Command,
 )
 from cairnloop_tui.lists.movable import Movable
 
 GROUP = "Move"
-MOVING = EVERYWHERE - {PROMPT}
+# In these the arrows belong to the fields.
+FIELDS = frozenset({PROMPT, REASON, FORM})
+MOVING = EVERYWHERE - FIELDS
 # Over their query fields these dialogs move the list below with the arrow keys.
-QUERIED = frozenset({SEARCH, PALETTE})
+QUERIED = frozenset({SEARCH, PALETTE, CONFIRM})
 LISTS = EVERYWHERE - DIALOGS - {CONVERSATION} | QUERIED
 
 

@@ -53,7 +53,7 @@ COMMANDS: tuple[Command, ...] = (
         "inbox.filter",
         "Filter",
         GROUP,
-        "is:open who:me has:draft customer:REF and plain words; Esc shows all again.",
+        "is:open who:me has:draft|action customer:REF and plain words; Esc shows all.",
         keys=("/",),
         scope=SCOPE,
         run=lambda ctx: ctx.on(InboxScreen).edit_filter(),

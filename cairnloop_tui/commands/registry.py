@@ -20,9 +20,20 @@ PALETTE = "palette"
 HELP = "help"
 READER = "reader"
 PROMPT = "prompt"
+# The pane of a conversation in which its actions stand.
+CARDS = "cards"
+ACTIONS = "actions"
+ACTION = "action"
+AUDIT = "audit"
+JOBS = "jobs"
+CONFIRM = "confirm"
+REASON = "reason"
+# A list from which one thing is chosen.
+CHOICE = "choice"
+FORM = "form"
 
-SCREENS = frozenset({HOME, INBOX, CONVERSATION, NOTICES})
-DIALOGS = frozenset({SEARCH, PALETTE, HELP, READER, PROMPT})
+SCREENS = frozenset({HOME, INBOX, CONVERSATION, CARDS, ACTIONS, ACTION, AUDIT, JOBS, NOTICES})
+DIALOGS = frozenset({SEARCH, PALETTE, HELP, READER, PROMPT, CONFIRM, REASON, CHOICE, FORM})
 EVERYWHERE = SCREENS | DIALOGS
 NOWHERE: frozenset[str] = frozenset()
 

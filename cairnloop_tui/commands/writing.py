@@ -13,7 +13,7 @@ from cairnloop_tui.commands import sending
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.lifecycle import named
-from cairnloop_tui.commands.registry import CONVERSATION, Command, Takes
+from cairnloop_tui.commands.registry import CARDS, CONVERSATION, Command, Takes
 from cairnloop_tui.commands.sending import screen_of
 from cairnloop_tui.commands.undo import Done
 from cairnloop_tui.conversation import cards
@@ -24,6 +24,7 @@ from cairnloop_tui.unsent import Kind
 
 GROUP = "Write"
 SCOPE = frozenset({CONVERSATION})
+BEGIN = SCOPE | {CARDS}
 # The shell knows the operator's editor; it is not a setting of ours.
 EDITOR = 'exec ${VISUAL:-${EDITOR:-vi}} "$0"'
 
@@ -192,7 +193,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "Opens the composer; nothing is sent by it.",
         keys=("c",),
-        scope=SCOPE,
+        scope=BEGIN,
         takes=Takes.ONE,
         writes=True,
         why_not=_cannot_reply,
@@ -206,7 +207,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "The customer never sees it.",
         keys=("m",),
-        scope=SCOPE,
+        scope=BEGIN,
         takes=Takes.ONE,
         writes=True,
         why_not=_cannot_note,

@@ -90,11 +90,12 @@ def presence_words(presence: Iterable[PresenceView], me: str | None) -> str:
     return ""
 
 
-def pane_tabs(shown: str, *, has_draft: bool, width: int) -> Line:
+def pane_tabs(shown: str, *, has_draft: bool, width: int, actions: int = 0) -> Line:
     """The panes that stand behind each other in a narrow window."""
     tabs = (
         Tab("decide", "Draft" if has_draft else "Decision", count=1 if has_draft else None),
         Tab("thread", "Thread"),
+        Tab("actions", "Actions", count=actions or None),
         Tab("context", "Customer"),
     )
     return tab_line(tabs, shown, (muted("Tab goes on "),), width)

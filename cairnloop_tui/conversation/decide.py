@@ -39,12 +39,15 @@ def decision_blocks(
 ) -> tuple[Block, ...]:
     """The oldest thing that nobody has decided yet, with all that the decision needs."""
     if draft is None:
-        return (Block((Para((strong(" Next decision"),)), *_without_draft(row, now, glyphs))),)
+        head_line = Para((strong(" Next decision"),))
+        words = (*_actions(row, glyphs), *_without_draft(row, now, glyphs))
+        return (Block((head_line, *words)),)
     label = draft_type_label(str(draft.proposal_type))
     head = [
         Para((strong(f" {glyphs.of(label.tone)} {label.words}", label.tone),)),
         Para((*grounding_line(draft, glyphs),), hang=3),
     ]
+    head += _actions(row, glyphs)
     if draft.stale:
         head.append(_stale(glyphs))
     head.append(Para((muted(f" {one_line(draft.operator_summary)}"),), hang=1))
@@ -69,6 +72,15 @@ def grounding_line(draft: DraftView, glyphs: Glyphs) -> Line:
     label = grounding_label(str(draft.grounding.status))
     reason = reason_words(str(draft.grounding.reason))
     return (Piece(f" {glyphs.of(label.tone)} {label.words}: ", label.tone), muted(reason))
+
+
+def _actions(row: InboxRow, glyphs: Glyphs) -> tuple[Para, ...]:
+    """That actions wait for a person, too."""
+    if not row.actions_waiting:
+        return ()
+    waits = counted(row.actions_waiting, "action waits", "actions wait")
+    words = Piece(f" {glyphs.warning} {waits} for a person.", Tone.WARNING, bold=True)
+    return (Para((words, muted(" Tab goes there.")), hang=3),)
 
 
 def _stale(glyphs: Glyphs) -> Para:
@@ -123,6 +135,16 @@ def decision_line(
     row: InboxRow, draft: DraftView | None, width: int, now: datetime, glyphs: Glyphs
 ) -> Line:
     """The same in one line, for when the thread has the whole width."""
+    if row.actions_waiting:
+        waits = counted(row.actions_waiting, "action waits", "actions wait")
+        beside = "  and a draft" if draft is not None else ""
+        action = (
+            strong(f" {glyphs.warning} {waits} for a person", Tone.WARNING),
+            muted(f"{beside}  "),
+            strong("Tab", Tone.PRIMARY),
+            muted(" goes there"),
+        )
+        return cut_line(action, width)
     if draft is not None:
         label = draft_type_label(str(draft.proposal_type))
         stale = Piece(f"  {glyphs.warning} thread changed", Tone.WARNING)

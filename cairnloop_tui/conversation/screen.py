@@ -1,4 +1,4 @@
-"""The conversation screen: thread, decision, customer, composer."""
+"""The conversation screen: thread, decision, actions, customer, composer."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ from cairnloop_engine.core.changes import Change
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_engine.drafting.reads import DraftView
 from cairnloop_engine.retrieval.model import Hit
-from cairnloop_tui.commands.registry import CONVERSATION
-from cairnloop_tui.conversation import cards, decide
+from cairnloop_tui.actions.base import CardsScreen
+from cairnloop_tui.actions.screen import ActionScreen
+from cairnloop_tui.commands.registry import CARDS, CONVERSATION
+from cairnloop_tui.conversation import cards, decide, lines
 from cairnloop_tui.conversation.attendance import BEAT_S, Attendance
 from cairnloop_tui.conversation.composer import Composer
+from cairnloop_tui.conversation.rail import Rail
 from cairnloop_tui.conversation.reading import Work, read_work
 from cairnloop_tui.conversation.window import Window
-from cairnloop_tui.frame import ConsoleScreen
 from cairnloop_tui.lists.block_view import BlockView
 from cairnloop_tui.lists.movable import Movable
 from cairnloop_tui.live import concerns
 from cairnloop_tui.reader.screen import Reader
-from cairnloop_tui.text import Block, Line, many_lines, muted, text_paras
+from cairnloop_tui.text import Block, many_lines, text_paras
 from cairnloop_tui.trouble import Trouble
 from cairnloop_tui.unsent import Kind, Unsent
 from cairnloop_tui.widgets.line_box import LineBox
 
 THREAD_KINDS = frozenset({"conversation", "presence"})
 DRAFT_KINDS = frozenset({"draft"})
+ACTION_KINDS = frozenset({"action"})
 KEEP_AFTER_S = 0.5
 
 
-class ConversationScreen(ConsoleScreen[None]):
+class ConversationScreen(CardsScreen):
     """What to tell this customer, is any draft safe, is it done?"""
 
     scope = CONVERSATION
@@ -48,8 +51,7 @@ class ConversationScreen(ConsoleScreen[None]):
         self.conversation_id = conversation_id
         self.work: Work | None = None
         self.context: ContextView | None = None
-        self.sending = False
-        self.missing = False
+        self.sending = self.missing = False
         self._window = Window()
         self._attendance: Attendance | None = None
         self._tick: Timer | None = None
@@ -58,20 +60,16 @@ class ConversationScreen(ConsoleScreen[None]):
         self._writing_since: int | None = None
 
     def body(self) -> Iterable[Widget]:
-        yield LineBox(self._head, id="head")
-        yield LineBox(self._pane_tabs, id="pane-tabs")
+        yield LineBox(lambda width: lines.head(self, width), id="head")
+        yield LineBox(lambda width: lines.pane_tabs(self, width), id="pane-tabs")
         yield Horizontal(
             Vertical(
                 BlockView(glyphs=self.glyphs, follow=True, id="thread"),
-                LineBox(self._decision, id="decision"),
+                LineBox(lambda width: lines.decision(self, width), id="decision"),
                 Composer(self.glyphs),
                 id="left",
             ),
-            Vertical(
-                BlockView(glyphs=self.glyphs, id="decide"),
-                BlockView(glyphs=self.glyphs, id="context"),
-                id="rail",
-            ),
+            Rail(self.look, self.glyphs),
             id="panes",
         )
 
@@ -91,12 +89,8 @@ class ConversationScreen(ConsoleScreen[None]):
         return self.query_one("#thread", BlockView)
 
     @property
-    def decide(self) -> BlockView:
-        return self.query_one("#decide", BlockView)
-
-    @property
-    def customer(self) -> BlockView:
-        return self.query_one("#context", BlockView)
+    def rail(self) -> Rail:
+        return self.query_one(Rail)
 
     @property
     def composer(self) -> Composer:
@@ -116,14 +110,12 @@ class ConversationScreen(ConsoleScreen[None]):
         return ("Inbox", f"#{self.conversation_id}")
 
     def moves(self) -> Movable | None:
-        for pane in (self.decide, self.customer):
-            if pane.has_focus:
-                return pane
-        return self.thread
+        return self.rail.focused or self.thread
 
     def panes(self) -> Sequence[Widget]:
         composer = (self.composer.area,) if self.composer.display else ()
-        return (self.decide, self.thread, *composer, self.customer)
+        rail = self.rail
+        return (rail.decide, self.thread, *composer, rail.actions, rail.customer)
 
     def next_pane(self, step: int) -> None:
         """In a narrow window the panes stand behind each other, so hidden ones count too."""
@@ -135,8 +127,8 @@ class ConversationScreen(ConsoleScreen[None]):
         self.focus_pane(panes[(here[0] + step) % len(panes) if here else 0])
 
     def focus_pane(self, pane: Widget) -> None:
-        self.set_class(pane is self.decide, "-at-decide")
-        self.set_class(pane is self.customer, "-at-context")
+        for name in lines.PANES:
+            self.set_class(pane.id == name, f"-at-{name}")
         self.query_one("#pane-tabs", LineBox).redraw()
         # A pane that was hidden can take the focus only once it is laid out again.
         self.call_after_refresh(pane.focus, scroll_visible=False)
@@ -149,7 +141,10 @@ class ConversationScreen(ConsoleScreen[None]):
         return True
 
     def open_focused(self) -> None:
-        """The whole of the message under the cursor."""
+        """The whole of the message, or of the action, under the cursor."""
+        if self.rail.actions.has_focus:
+            self._open_card()
+            return
         message = self.message_under_cursor()
         if message is None or not self.thread.has_focus:
             return
@@ -157,6 +152,13 @@ class ConversationScreen(ConsoleScreen[None]):
         self.app.push_screen(
             Reader((f"#{self.conversation_id}", f"Message {message.id}"), (Block(words),))
         )
+
+    def _open_card(self) -> None:
+        cards_pane, view = self.rail.actions, self.action()
+        if cards_pane.is_at_more:
+            self.rail.load_more()
+        elif not cards_pane.toggle() and view is not None:
+            self.app.push_screen(ActionScreen(view.row.id))
 
     def message_under_cursor(self) -> MessageView | None:
         key = self.thread.cursor_key
@@ -173,6 +175,8 @@ class ConversationScreen(ConsoleScreen[None]):
         if unsent is not None:
             self.console.say("Your unsent text from before is in the composer.")
         self._tell_presence()
+        self.begin_reading()
+        self.rail.take_up(self.conversation_id)
         self.reload()
         self.console.ask(
             self,
@@ -192,7 +196,6 @@ class ConversationScreen(ConsoleScreen[None]):
         self._window, self._writing_since = Window(), None
         self.thread.cursor_key = None
         self.disarm()
-        self.console.guard.opened()
         self.thread.show(())
         self._take_up()
         self.refresh_chrome()
@@ -228,8 +231,11 @@ class ConversationScreen(ConsoleScreen[None]):
             changes, DRAFT_KINDS, draft_id
         ):
             self.reload()
+        if concerns(changes, ACTION_KINDS):
+            self.rail.read_actions()
 
     def minute_passed(self) -> None:
+        self.rail.actions.draw_cards()
         self._draw()
 
     def messages(self) -> tuple[MessageView, ...]:
@@ -247,7 +253,8 @@ class ConversationScreen(ConsoleScreen[None]):
         self.check_armed()
         beside = not self.has_class("-narrow") and not self.typing()
         if first_look and work.draft is not None and beside:
-            self.focus_pane(self.decide)
+            self.focus_pane(self.rail.decide)
+        self.have_read()
 
     def _show_older(self, thread: Thread) -> None:
         self._window = self._window.extended(thread)
@@ -260,6 +267,13 @@ class ConversationScreen(ConsoleScreen[None]):
     def _could_not_read(self, trouble: Trouble, error: Exception) -> None:
         self.missing = self.work is None and not trouble.database_away
         self._draw()
+        self.have_read()
+
+    @on(Rail.ActionsRead)
+    def _actions_read(self, event: Rail.ActionsRead) -> None:
+        self.set_class(bool(self.rail.actions.views), "-has-actions")
+        self.check_armed()
+        self.refresh_chrome()
 
     @on(BlockView.AtTop, "#thread")
     def _at_top(self, event: BlockView.AtTop) -> None:
@@ -279,10 +293,10 @@ class ConversationScreen(ConsoleScreen[None]):
                     glyphs=self.glyphs,
                 )
             )
-            self.decide.show(
+            self.rail.decide.show(
                 decide.decision_blocks(row, self.work.draft, now=now, glyphs=self.glyphs)
             )
-            self.customer.show(cards.context_blocks(self.context, row, self.glyphs))
+            self.rail.customer.show(cards.context_blocks(self.context, row, self.glyphs))
         for name in ("#head", "#pane-tabs", "#decision"):
             self.query_one(name, LineBox).redraw()
         self._count_down()
@@ -298,36 +312,11 @@ class ConversationScreen(ConsoleScreen[None]):
         else:
             self._tick.pause()
 
-    def _head(self, width: int) -> list[Line]:
-        if self.work is None:
-            gone = f" Conversation {self.conversation_id} could not be read."
-            return [(muted(gone if self.missing else ""),), ()]
-        return cards.head_lines(
-            self.work.row,
-            self.work.thread.presence,
-            me=self.console.session.operator,
-            width=width,
-            now=self.console.clock.now(),
-            glyphs=self.glyphs,
-        )
-
-    def _pane_tabs(self, width: int) -> list[Line]:
-        shown = "decide" if self.has_class("-at-decide") else "thread"
-        if self.has_class("-at-context"):
-            shown = "context"
-        return [cards.pane_tabs(shown, has_draft=self.draft is not None, width=width)]
-
-    def _decision(self, width: int) -> list[Line]:
-        if self.work is None:
-            return [()]
-        now = self.console.clock.now()
-        return [decide.decision_line(self.work.row, self.work.draft, width, now, self.glyphs)]
-
     # Writing
 
     def write(self, kind: Kind) -> None:
         """Put the cursor into the composer."""
-        self.remove_class("-at-decide", "-at-context")
+        self.remove_class(*(f"-at-{name}" for name in lines.PANES))
         if self.composer.unsent.is_empty or self._writing_since is None:
             self._writing_since = self.row.revision if self.row else None
         self.composer.begin(kind)
@@ -357,7 +346,7 @@ class ConversationScreen(ConsoleScreen[None]):
         elif self.has_class("-at-context"):
             self.focus_pane(self.thread)
         else:
-            self.focus_pane(self.customer)
+            self.focus_pane(self.rail.customer)
 
     # Typed text and presence
 
@@ -395,5 +384,7 @@ class ConversationScreen(ConsoleScreen[None]):
             self._attendance.tell(activity, beat=beat)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The keys are those of the part that has the focus."""
         if self.is_mounted:
+            self.scope = CARDS if self.rail.actions.has_focus else CONVERSATION
             self._tell_presence()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cairnloop_engine.conversations.reads import Counts, InboxRow
+from cairnloop_engine.governance.views import ActionCounts
 from cairnloop_tui.labels import state_label, title_of
 from cairnloop_tui.lists.row_list import RowSpot
 from cairnloop_tui.text import (
@@ -25,7 +26,7 @@ from cairnloop_tui.theme.tokens import Tone
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A pile of work and the inbox tab that shows it."""
+    """A pile of work; ``tab`` names the tab of the inbox that shows it, or the queue of actions."""
 
     tab: str
     title: str
@@ -34,9 +35,35 @@ class Lane:
     tone: Tone
 
 
-def lanes(counts: Counts) -> tuple[Lane, ...]:
+UNKNOWN_LANE = "unknown"
+ACTIONS_LANE = "actions"
+
+
+def action_lanes(actions: ActionCounts) -> tuple[Lane, ...]:
+    """What waits for a person before or after it ran; both lead to the queue of actions."""
+    waiting = Lane(
+        ACTIONS_LANE,
+        "Actions to decide",
+        actions.pending,
+        "an action runs only after your yes" if actions.pending else "no action is waiting",
+        Tone.WARNING if actions.pending else Tone.SUCCESS,
+    )
+    if not actions.unknown:
+        return (waiting,)
+    unknown = Lane(
+        UNKNOWN_LANE,
+        "Unknown outcomes",
+        actions.unknown,
+        "nobody knows what happened; a person has to settle it",
+        Tone.DANGER,
+    )
+    return (unknown, waiting)
+
+
+def lanes(counts: Counts, actions: ActionCounts) -> tuple[Lane, ...]:
     """All piles in the order of urgency; an empty pile is said calmly, not hidden."""
     return (
+        *action_lanes(actions),
         Lane(
             "drafts",
             "Drafts to review",

@@ -14,6 +14,8 @@ from cairnloop_engine.conversations.filters import InboxFilter
 from cairnloop_engine.conversations.model import WAITING
 from cairnloop_engine.conversations.reads import Counts, InboxRow
 from cairnloop_engine.core.changes import Change
+from cairnloop_engine.governance.views import ActionCounts
+from cairnloop_tui.actions.queue import ActionsScreen
 from cairnloop_tui.commands.registry import HOME
 from cairnloop_tui.frame import ConsoleScreen
 from cairnloop_tui.home import cards
@@ -25,21 +27,23 @@ from cairnloop_tui.trouble import Trouble
 from cairnloop_tui.widgets.big_number import BigNumber
 from cairnloop_tui.widgets.line_box import LineBox
 
-KINDS = frozenset({"conversation", "draft"})
+KINDS = frozenset({"conversation", "draft", "action"})
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the home screen shows, read in two statements."""
+    """What the home screen shows, read in a handful of statements."""
 
     counts: Counts
+    actions: ActionCounts
     next: InboxRow | None
 
 
 async def read_overview(engine: Engine, caller: Caller) -> Overview:
     counts = await engine.conversations.counts(caller)
     waiting = await engine.conversations.inbox(caller, filter=InboxFilter(states=WAITING), limit=1)
-    return Overview(counts, waiting.items[0] if waiting.items else None)
+    actions = await engine.governance.counts(caller)
+    return Overview(counts, actions, waiting.items[0] if waiting.items else None)
 
 
 class HomeScreen(ConsoleScreen[None]):
@@ -77,6 +81,7 @@ class HomeScreen(ConsoleScreen[None]):
 
     def on_mount(self) -> None:
         self.lanes.focus()
+        self.begin_reading()
         self.reload()
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
@@ -111,17 +116,23 @@ class HomeScreen(ConsoleScreen[None]):
 
     def open_focused(self) -> None:
         lane = self.lanes.current()
-        if lane is not None:
+        if lane is None:
+            return
+        if lane.tab in (cards.ACTIONS_LANE, cards.UNKNOWN_LANE):
+            self.app.push_screen(ActionsScreen())
+        else:
             self.console.open_inbox(lane.tab)
 
     def _show(self, overview: Overview) -> None:
         self.overview, self._problem = overview, False
-        self.lanes.show(cards.lanes(overview.counts))
+        self.lanes.show(cards.lanes(overview.counts, overview.actions))
         self._redraw()
+        self.have_read()
 
     def _could_not_count(self, trouble: Trouble, error: Exception) -> None:
         self._problem = True
         self._redraw()
+        self.have_read()
 
     def _redraw(self) -> None:
         waiting = self.overview.counts.waiting if self.overview else None

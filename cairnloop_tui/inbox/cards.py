@@ -14,6 +14,7 @@ from cairnloop_tui.text import (
     Piece,
     ago,
     ago_words,
+    counted,
     cut_line,
     fit,
     fit_right,
@@ -51,7 +52,7 @@ def row_line(row: InboxRow, spot: RowSpot) -> Line:
     room = max(spot.width - sum(len(piece.text) for piece in known) - 1, 0)
     customer = one_line(row.customer_ref) or "unknown customer"
     if spot.width < CUSTOMER_FROM:
-        return (*known, *_subject(row, room, customer))
+        return cut_line((*known, *_subject(row, room, customer)), spot.width)
     column = muted(fit(customer, CUSTOMER_WIDTH) + "  ")
     return (*known, column, *_subject(row, room - CUSTOMER_WIDTH - 2, ""))
 
@@ -65,8 +66,9 @@ def _subject(row: InboxRow, room: int, customer: str) -> Line:
 
 
 def _flags(row: InboxRow, glyphs: Glyphs) -> Line:
-    """Letters for what waits: D a draft, H a held reply, @ somebody has it."""
+    """Letters for what waits: A an action, D a draft, H a held reply, @ somebody has it."""
     return (
+        Piece("A" if row.actions_waiting else " ", Tone.WARNING, bold=True),
         Piece("D" if row.draft_id else " ", Tone.AI, bold=True),
         Piece("H" if row.held else " ", Tone.WARNING, bold=True),
         Piece("@" if row.assignee else " ", Tone.INFO),
@@ -108,6 +110,10 @@ def _head(row: InboxRow, now: datetime, glyphs: Glyphs) -> tuple[Para, ...]:
     if row.draft_id:
         draft = draft_type_label(row.draft_type or "")
         paras.append(Para((Piece(f" {glyphs.ai} Draft waits: {draft.words}", Tone.AI),), hang=3))
+    if row.actions_waiting:
+        waits = counted(row.actions_waiting, "action waits", "actions wait")
+        words = f" {glyphs.warning} {waits} for a person"
+        paras.append(Para((Piece(words, Tone.WARNING),), hang=3))
     return (*paras, Para())
 
 

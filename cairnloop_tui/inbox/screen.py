@@ -75,7 +75,7 @@ class InboxScreen(ConsoleScreen[None]):
         yield LineBox(self._filter_line, id="filter-line")
         yield Input(
             id="filter",
-            placeholder="is:open who:me has:draft customer:REF words   Enter lists, Esc leaves",
+            placeholder="is:open who:me has:draft|held|action customer:REF words   Enter lists",
             compact=True,
         )
         yield Horizontal(
@@ -98,6 +98,7 @@ class InboxScreen(ConsoleScreen[None]):
     def on_mount(self) -> None:
         self.set_class(self.console.preferences.preview, "-preview")
         self.rows.focus()
+        self.begin_reading()
         self.reload()
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
@@ -157,7 +158,14 @@ class InboxScreen(ConsoleScreen[None]):
             page = await conversations.inbox(caller, filter=wanted, sort=sort, limit=limit)
             return page, await conversations.counts(caller)
 
-        self.console.ask(self, read, self._show, doing="reading the inbox", group="rows")
+        self.console.ask(
+            self,
+            read,
+            self._show,
+            doing="reading the inbox",
+            group="rows",
+            failed=lambda trouble, error: self.have_read(),
+        )
 
     def load_more(self) -> None:
         cursor = self._loaded.next
@@ -188,6 +196,7 @@ class InboxScreen(ConsoleScreen[None]):
         self._loaded = self._loaded.reloaded(page)
         self._loading_more = False
         self._list()
+        self.have_read()
 
     def _extend(self, page: Page[InboxRow]) -> None:
         self._loading_more = False
@@ -236,6 +245,7 @@ class InboxScreen(ConsoleScreen[None]):
             return
         self.rows.cursor = 0
         self.rows.scroll_to(y=0, animate=False, immediate=True)
+        self.begin_reading()
         self.reload()
         self.refresh_chrome()
 

@@ -42,6 +42,13 @@ TABS: Mapping[str, FilterTab] = MappingProxyType(
                 "No draft waits for review. A draft appears when a customer has written.",
             ),
             FilterTab(
+                "actions",
+                "Actions",
+                "t",
+                InboxFilter(has_action=True),
+                "No action waits for a decision in any conversation.",
+            ),
+            FilterTab(
                 "new",
                 "New",
                 "n",
@@ -96,7 +103,7 @@ TABS: Mapping[str, FilterTab] = MappingProxyType(
 )
 
 # These stand in the strip whenever something is in them; the others always do.
-SHOWN_WHEN_FILLED = frozenset({"open", "held", "archived"})
+SHOWN_WHEN_FILLED = frozenset({"actions", "open", "held", "archived"})
 
 
 def tab_filter(key: str, operator: str | None) -> InboxFilter:
@@ -113,6 +120,7 @@ def narrowed(tab: InboxFilter, typed: InboxFilter) -> InboxFilter:
         customer_ref=typed.customer_ref or tab.customer_ref,
         has_draft=typed.has_draft or tab.has_draft,
         has_held=typed.has_held or tab.has_held,
+        has_action=typed.has_action or tab.has_action,
         text=typed.text,
     )
 
@@ -131,6 +139,7 @@ def _counts(counts: Counts) -> dict[str, int]:
     return {
         "you": counts.waiting,
         "drafts": counts.drafts,
+        "actions": counts.actions,
         "new": counts.new,
         "open": counts.open,
         "awaiting": counts.awaiting_customer,

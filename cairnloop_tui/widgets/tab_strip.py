@@ -21,15 +21,21 @@ class Tab:
 
 def tab_line(tabs: Sequence[Tab], chosen: str, right: Line, width: int) -> Line:
     """The tabs at the left; at the right something about what they show."""
-    pieces: list[Piece] = [Piece(" ")]
-    for number, tab in enumerate(tabs):
-        if number:
-            pieces.append(muted("  "))
-        pieces += _tab(tab, is_chosen=tab.key == chosen)
-    left = tuple(pieces)
+    left = _strip(tabs, chosen, gap="  ")
+    if width_of(left) > width:
+        left = _strip(tabs, chosen, gap=" ")
     if width_of(left) + width_of(right) + 2 > width:
         return cut_line(left, width)
     return spread(left, right, width)
+
+
+def _strip(tabs: Sequence[Tab], chosen: str, *, gap: str) -> Line:
+    pieces: list[Piece] = [Piece(" ")]
+    for number, tab in enumerate(tabs):
+        if number:
+            pieces.append(muted(gap))
+        pieces += _tab(tab, is_chosen=tab.key == chosen)
+    return tuple(pieces)
 
 
 def _tab(tab: Tab, *, is_chosen: bool) -> Line:

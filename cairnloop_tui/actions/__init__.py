@@ -1,0 +1,1 @@
+"""Governed actions: cards, the queue of what waits, one action in full, deciding."""

@@ -1,0 +1,1 @@
+"""The jobs: queues, workers, and what was put aside."""
