@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+# The home of measurements that bring their own database: a key and a head, nothing else.
+SCRATCH_HOME = Path(tempfile.gettempdir()) / "cairnloop-benchmarks"
 PACKAGES = ("sqlalchemy", "psycopg", "procrastinate", "textual", "websockets", "onnxruntime")
 
 
