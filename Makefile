@@ -26,7 +26,7 @@ export UV_PYTHON := $(PYTHON)
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help demo test check fmt lint types contracts rules fresh bench soak docs pictures lock clean
+.PHONY: help demo test check fmt lint types contracts rules fresh bench soak chaos docs pictures lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort \
@@ -42,7 +42,7 @@ demo: $(VENV)/ready-demo ## Start everything from nothing and open the console (
 	fi
 
 test: $(VENV)/ready-all ## Run every test from nothing; ARGS="-k inbox" passes options to pytest
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: lint types contracts rules fresh ## Format, lint, types, import contracts, house rules, fresh docs
 
@@ -69,9 +69,14 @@ fmt: $(VENV)/ready-all ## Format the code and mend what the linter can mend
 bench: $(VENV)/ready-all ## Measure what we publish; results go to benchmarks/results
 	@mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks.inbox --out benchmarks/results/inbox.json $(ARGS)
+	$(BIN)/python -m benchmarks.jobs --out benchmarks/results/jobs.json
 
 soak: $(VENV)/ready-all ## Ten minutes of chats while workers die and Postgres restarts
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+chaos: $(VENV)/ready-all ## Kill, freeze and cut off workers, then balance the books; LONG=1 for all of it
+	@mkdir -p benchmarks/results
+	$(BIN)/python -m benchmarks.chaos $(if $(LONG),--long --out benchmarks/results/chaos.json) $(ARGS)
 
 docs: $(VENV)/ready-all ## Write docs/reference anew from the code
 	$(BIN)/python -m tools.write_docs

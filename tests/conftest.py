@@ -22,7 +22,7 @@ from tests.postgres import (
     EMPTY_HOMES,
     TestCluster,
     WorkerDatabase,
-    home_of_run,
+    cluster_of_run,
     private_home,
     remove_abandoned,
 )
@@ -63,7 +63,7 @@ def cluster() -> Iterator[TestCluster]:
     """The cluster of this run, shared by all its workers; the last one to leave removes it."""
     remove_abandoned()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex
-    cluster = TestCluster(home_of_run(run))
+    cluster = cluster_of_run(run)
     cluster.ensure_template()
     yield cluster
     cluster.close()

@@ -26,6 +26,8 @@ def forget_environment(home: Path) -> None:
         if name.startswith(_PREFIXES) or name in _NAMES or proxy:
             del os.environ[name]
     os.environ["HOME"] = str(home)
+    # Root's home would be the system's, and a worker leaves its install key there.
+    os.environ["CAIRNLOOP_HOME"] = str(home / "cairnloop")
 
 
 def forbid_the_outside() -> None:

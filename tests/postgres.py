@@ -107,7 +107,7 @@ class TestCluster:
         return found is not None
 
     def _execute(self, statement: str, *names: str) -> None:
-        composed = sql.SQL(statement).format(*map(sql.Identifier, names))  # type: ignore[arg-type]
+        composed = sql.SQL(statement).format(*map(sql.Identifier, names))
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(composed)
 
@@ -127,11 +127,15 @@ class WorkerDatabase:
         self._connection.close()
 
 
-def home_of_run(run: str) -> Path:
-    """The folder of one run's cluster, the same for each of its workers."""
+def cluster_of_run(run: str) -> TestCluster:
+    """One run's cluster, the same for each of its workers.
+
+    A worker that comes late must not find the folder while the last of the others removes it.
+    """
     home = Path(tempfile.gettempdir()) / f"{HOMES}{run[:12]}"
-    home.mkdir(mode=0o755, exist_ok=True)
-    return home
+    with _removing():
+        home.mkdir(mode=0o755, exist_ok=True)
+        return TestCluster(home)
 
 
 def private_home() -> Path:
@@ -161,7 +165,11 @@ def _remove(home: Path) -> None:
 
 def _age(home: Path) -> float:
     """Seconds since it was made or last changed; none at all for another user's."""
-    found = home.stat()
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        # The test that it belonged to removed it just now.
+        return 0.0
     return time.time() - found.st_mtime if found.st_uid == os.geteuid() else 0.0
 
 

@@ -16,7 +16,8 @@ from textual.pilot import Pilot
 
 from cairnloop_engine import Engine, Settings
 from cairnloop_engine.demo import files, seeding
-from cairnloop_tui.app import ConsoleApp, console_for
+from cairnloop_tui.app import ConsoleApp
+from cairnloop_tui.start import console_for
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 OPERATOR = "demo_operator"
@@ -65,11 +66,9 @@ async def _show(console: ConsoleApp, pilot: Pilot[int], name: str) -> None:
 async def _idle(console: ConsoleApp, pilot: Pilot[int]) -> None:
     def rests() -> bool:
         calls = [one for one in console.workers if one.group in {"read", "act"}]
-        return all(one.is_finished for one in calls) and console.lookout.is_quiet
+        done = all(one.is_finished for one in calls)
+        return done and console.lookout.is_quiet and console.desk.is_quiet
 
-    await _until(pilot, rests)
-    # A press may only now have been turned into a call.
-    await pilot.pause(0.3)
     await _until(pilot, rests)
 
 

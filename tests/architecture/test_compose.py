@@ -189,8 +189,8 @@ def test_every_secret_is_required_and_none_is_written_down() -> None:
     text = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     variables = dict(re.findall(r"\$\{(\w+)(:[?-])", text))
 
-    secrets = {name for name in variables if name.endswith(("PASSWORD", "SECRET"))}
-    assert secrets == {"POSTGRES_PASSWORD", "CAIRNLOOP_WIDGET_SECRET"}
+    secrets = {name for name in variables if name.endswith(("PASSWORD", "SECRET", "KEY"))}
+    assert secrets == {"POSTGRES_PASSWORD", "CAIRNLOOP_WIDGET_SECRET", "CAIRNLOOP_AUDIT_KEY"}
     assert {variables[name] for name in secrets} == {":?"}
 
 
@@ -205,7 +205,8 @@ def test_compose_itself_accepts_the_file() -> None:
     command = _compose_command()
     if command is None:
         pytest.skip("no docker compose on this machine")
-    secrets = {"POSTGRES_PASSWORD": "p" * 32, "CAIRNLOOP_WIDGET_SECRET": "s" * 32}
+    needed = ("POSTGRES_PASSWORD", "CAIRNLOOP_WIDGET_SECRET", "CAIRNLOOP_AUDIT_KEY")
+    secrets = dict.fromkeys(needed, "s" * 32)
 
     ran = subprocess.run(
         [*command, "--file", str(ROOT / "compose.yaml"), "config", "--quiet"],

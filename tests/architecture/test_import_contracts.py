@@ -21,6 +21,11 @@ FORBIDDEN = (
     ("cairnloop_engine/core/ids.py", "import cairnloop_engine.audit.service", "slices"),
     ("cairnloop_engine/audit/tables.py", "import cairnloop_engine.audit.facade", "inside-slices"),
     (
+        "cairnloop_engine/governance/tables.py",
+        "import cairnloop_engine.governance.records",
+        "inside-governance",
+    ),
+    (
         "cairnloop_engine/retrieval/adapters/hashing.py",
         "import cairnloop_engine.knowledge.tables",
         "adapters",

@@ -213,6 +213,7 @@ def test_the_stats_count_and_age(cli: CommandLine) -> None:
     assert found["oldest_waiting_seconds"] >= 0
     drafting = next(queue for queue in found["queues"] if queue["queue"] == "drafting")
     assert drafting["ready"] + drafting["scheduled"] == 1
+    assert found["actions"] == {"pending": 0, "unknown": 0}
     assert found["workers"] == {"alive": 0, "youngest_heartbeat_seconds": None}
 
 

@@ -101,7 +101,7 @@ def test_worker_server_and_watcher_outlive_the_database(
         private_cluster.server.stop("immediate")
         wait_until(lambda: ready(address) == 503, within=PATIENCE_S)
         wait_until(lambda: watcher.said("unavailable: The database cannot be reached"), within=60)
-        wait_until(lambda: worker.said("the worker lost its footing"), within=PATIENCE_S)
+        wait_until(lambda: worker.said("the worker cannot reach its queue"), within=PATIENCE_S)
         private_cluster.server.start()
 
         wait_until(lambda: ready(address) == 200, within=RECOVERS_WITHIN_S)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
 
-from cairnloop_engine import Caller, Engine
+from cairnloop_engine import Caller, Engine, Settings
 from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.wiring import HostParts
 from tests.engine.drafting.desk import Desk, open_desk
+from tests.engine.governance.desk import Desk as ActionsDesk
+from tests.engine.governance.desk import Rights
+from tests.engine.governance.tools import ALL, Ledger, Unguarded
 from tests.fakes import FixedClock
 
 Write = Callable[..., Awaitable[ConversationId]]
@@ -45,3 +50,13 @@ def customer_writes(engine: Engine, clock: FixedClock) -> Write:
         return conversation_id
 
     return write
+
+
+@pytest.fixture
+async def acts(settings: Settings, clock: FixedClock) -> AsyncIterator[ActionsDesk]:
+    """A desk whose tools are counted; Maya proposes, Noah approves."""
+    ledger, rights = Ledger(), Rights()
+    host = HostParts(identity_provider=rights, tools=[*(tool(ledger) for tool in ALL), Unguarded])
+    async with AsyncExitStack() as engines:
+        engine = await engines.enter_async_context(Engine(settings, clock=clock, host=host))
+        yield ActionsDesk(engine, clock, ledger, rights, engines=engines)

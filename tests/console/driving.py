@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textual.events import Key
+from textual.keys import _character_to_key, key_to_character
 from textual.pilot import Pilot
 
 from cairnloop_engine import Engine
@@ -66,19 +68,32 @@ class Console:
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, each when the one before has had its effect."""
         for key in keys:
-            await self.pilot.press(key)
+            self.press_at_once(key)
             await self.settled()
+
+    def press_at_once(self, *keys: str) -> None:
+        """Let keys arrive together, as over a slow line, before the console takes the first."""
+        for key in keys:
+            name = _character_to_key(key) if len(key) == 1 else key
+            # Textual knows the character of most names, not of all.
+            known = "/" if key == "slash" else key_to_character(name)
+            self.app.post_message(Key(name, key if len(key) == 1 else known))
 
     async def type(self, text: str) -> None:
         """Type words into the focused field."""
         names = {" ": "space", "\n": "enter"}
-        await self.pilot.press(*[names.get(character, character) for character in text])
+        self.press_at_once(*(names.get(character, character) for character in text))
         await self.settled()
 
     async def settled(self) -> None:
-        """Wait until no call is under way and no message is on its way."""
+        """Wait until no call is under way and no message is on its way.
+
+        Textual's own pause waits until the process uses no more time, which takes long when an
+        engine lives in it; the console itself knows what is still to be done.
+        """
         await self.until(self._is_idle)
-        await self.pilot.pause()
+        # What was read last may have asked for something else.
+        await self.until(self._is_idle)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait, bounded, for a condition.
@@ -88,7 +103,7 @@ class Console:
         """
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
-            await self.pilot.pause()
+            await self.pilot.pause(0)
             if condition():
                 return
             if asyncio.get_running_loop().time() > deadline:
@@ -127,7 +142,7 @@ class Console:
     def _is_idle(self) -> bool:
         busy = {"read", "act", "engine-opening"}
         calls = [w for w in self.app.workers if w.group in busy and not w.is_finished]
-        return not calls and self.app.lookout.is_quiet
+        return not calls and self.app.lookout.is_quiet and self.app.desk.is_quiet
 
 
 @asynccontextmanager

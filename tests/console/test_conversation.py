@@ -351,13 +351,13 @@ async def test_tab_walks_the_panes_in_the_order_of_decisions(
 
     async with open_console(engine, clock, size=size) as console:
         await _open(console)
-        console.conversation.focus_pane(console.conversation.decide)
+        console.conversation.focus_pane(console.conversation.rail.decide)
         await console.settled()
         seen = []
-        for _ in range(4):
+        for _ in range(5):
             seen.append(console.app.focused.id if console.app.focused else None)
             await console.press("tab")
-        assert seen == ["decide", "thread", "context", "decide"]
+        assert seen == ["decide", "thread", "actions", "context", "decide"]
         await console.press("shift+tab")
         console.proved("pane.next", "pane.previous")
 

@@ -26,6 +26,8 @@ async def test_home_inbox_and_back_are_two_keys_away(
 
     async with open_console(engine, clock, size=NARROW) as console:
         await console.press("enter")
+        assert _scope(console) == "actions"
+        await console.press("escape", "j", "enter")
         assert (_scope(console), console.inbox.tab) == ("inbox", "drafts")
         await console.press("g", "h")
         assert _scope(console) == "home"

@@ -15,9 +15,13 @@ import pytest
 
 from cairnloop_engine import Caller, Engine, Settings
 from cairnloop_engine.conversations.model import Activity
+from cairnloop_engine.core.errors import JsonObject
 from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.wiring import HostParts
 from tests.console.driving import MEDIUM, NARROW, open_console
 from tests.engine.drafting.desk import open_desk
+from tests.engine.governance.desk import Rights
+from tests.engine.governance.tools import Credit, Ledger, Refund
 from tests.fakes import FixedClock
 
 FRAMES = Path(__file__).parent / "frames"
@@ -36,6 +40,15 @@ PICTURES = {
     "held": ("g", "i", "f", "h", "enter"),
     "resolved": ("g", "i", "f", "r", "enter"),
     "palette": ("g", "i", "enter", "ctrl+p"),
+    "actions": ("enter",),
+    "action": ("enter", "enter"),
+    "action-cards": ("g", "i", "j", "enter", "tab"),
+    "action-approve": ("enter", "j", "a"),
+    "action-approve-typed": ("enter", "a"),
+    "action-reject": ("enter", "x"),
+    "tools": ("g", "i", "j", "enter", "t"),
+    "form": ("g", "i", "j", "enter", "t", "j", "enter"),
+    "audit": ("g", "a"),
     "help": ("g", "i", "?"),
     "hints": ("g", "i", "f"),
 }
@@ -63,7 +76,9 @@ async def engine(database_url: str, home: Path, clock: FixedClock) -> AsyncItera
     settings = Settings.load(
         database_url=database_url, home=home, embedder="hashing", context_provider=PROVIDER
     )
-    async with Engine(settings, clock=clock) as engine:
+    ledger = Ledger()
+    host = HostParts(identity_provider=Rights(), tools=[Refund(ledger), Credit(ledger)])
+    async with Engine(settings, clock=clock, host=host) as engine:
         await _tell(engine, clock)
         yield engine
 
@@ -102,6 +117,9 @@ async def _tell(engine: Engine, clock: FixedClock) -> None:
     await conversations.note(MAYA, second, "Two charges on the 12th, confirmed.")
     await conversations.assign(NOOR, second, "noor")
     await conversations.attend(NOOR, second, Activity.REPLYING)
+    refund: JsonObject = {"order": "A-17", "amount": "48.00"}
+    await engine.governance.propose(NOOR, "refund", refund, conversation_id=second)
+    await engine.governance.propose(NOOR, "credit", {"order": "A-18", "amount": "5.00"})
     third = await writes(
         "demo_user_globex_seats", "Adding a teammate", "Please add Dana to our team."
     )
@@ -118,7 +136,7 @@ async def test_every_screen_looks_as_reviewed(engine: Engine, clock: FixedClock,
     for picture, keys in PICTURES.items():
         async with open_console(engine, clock, size=SIZES[size]) as console:
             await console.press(*keys)
-            await console.shows(*WORDS_THAT_COME_LATE.get(picture, ()))
+            await console.shows("● live", *WORDS_THAT_COME_LATE.get(picture, ()))
             await console.until(_steady(console.frame))
             drawn = console.frame() + "\n"
         differing += _compared(FRAMES / f"{picture}-{size}.txt", drawn)

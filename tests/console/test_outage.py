@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cairnloop_engine import Caller, Engine, Settings
+from cairnloop_engine.core.errors import JsonObject
 from tests.console.driving import MEDIUM, open_console
 from tests.fakes import FixedClock
 from tests.postgres import TestCluster
@@ -86,3 +87,33 @@ async def test_a_console_opens_while_the_database_is_away_and_fills_when_it_retu
         private_cluster.server.start()
         await console.shows("Anybody")
         await console.shows_no("Database unreachable")
+
+
+async def test_an_approval_during_an_outage_changes_nothing_and_says_so(
+    engine: Engine, clock: FixedClock, private_cluster: TestCluster, tmp_path: Path
+) -> None:
+    received = await engine.conversations.ingest(ACME, customer_ref="acme", text="Hello?")
+    given: JsonObject = {"conversation_id": received.conversation_id, "content": "Called."}
+    made = await engine.governance.propose(
+        MAYA, "internal_note", given, conversation_id=received.conversation_id
+    )
+
+    async with open_console(engine, clock, size=MEDIUM, operator="noah") as console:
+        await console.press("enter")
+        await console.shows("1 action waits", "Add internal note")
+        await console.press("a")
+        await console.shows("Approve action 1?")
+        private_cluster.server.stop("fast")
+        await console.press("enter")
+        await console.shows("Database unreachable, retrying", "Add internal note")
+        await console.press("g", "j")
+        await console.shows("The jobs could not be read")
+        await console.press("g", "a")
+        await console.shows("The trail could not be read")
+
+        private_cluster.server.start()
+        await console.until(lambda: not console.app.freshness.is_away)
+        await console.press("escape", "enter")
+        await console.shows("1 action waits")
+
+    assert (await engine.governance.action(MAYA, made.proposal_id)).row.waits

@@ -17,27 +17,33 @@ COMMANDS = CommandTable(all_commands())
 
 # One meaning per key, on every screen (the table of keys): what a key may be called by.
 MEANINGS = {
-    "a": {"draft.approve"},
+    "a": {"action.approve", "draft.approve", "jobs.redrive"},
     "c": {"reply.compose"},
     "d": {"draft.discard"},
-    "e": {"draft.edit"},
+    "e": {"action.amend", "draft.edit"},
     "i": {"search.cite"},
     "l": {"conversation.assign"},
     "m": {"note.compose"},
-    "o": {"draft.evidence", "search.open"},
+    "o": {"action.thread", "audit.thread", "draft.evidence", "search.open"},
     "q": {"leave"},
+    "t": {"action.propose"},
     "u": {"undo"},
-    "v": {"inbox.preview", "conversation.customer"},
-    "y": {"copy", "search.copy"},
+    "v": {"card.section", "inbox.preview", "conversation.customer"},
+    "x": {"action.reject", "jobs.drop"},
+    "y": {"action.copy", "copy", "oversight.copy", "search.copy"},
+    "A": {"audit.focused"},
     "R": {"conversation.resolve"},
     "S": {"inbox.sort"},
+    "Z": {"action.defer"},
+    "g a": {"go.audit"},
+    "g j": {"go.jobs"},
     "]": {"item.next"},
     "[": {"item.previous"},
     "}": {"decision.next"},
     "{": {"decision.previous"},
     "?": {"help"},
     ":": {"palette"},
-    "/": {"inbox.filter"},
+    "/": {"audit.search", "inbox.filter"},
 }
 # Keys that terminals and multiplexers take for something else; never a command's only key.
 UNSAFE_ALONE = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+s", "ctrl+z"}
@@ -98,11 +104,21 @@ def test_no_letter_alone_does_anything_that_a_customer_sees() -> None:
     at_once = {c.id for c in COMMANDS if c.writes and c.run is not None}
 
     # Writing begins, words change hands, or something is taken back: nothing reaches a customer.
+    # Decisions with words open a dialog, which shows once more what is recorded.
     assert at_once == {
+        "action.amend",
+        "action.answer",
+        "action.ask_back",
+        "action.defer",
+        "action.propose",
+        "action.reject",
+        "action.settle_confirmed",
+        "action.settle_failed",
         "conversation.assign",
         "conversation.reopen",
         "draft.edit",
         "draft.request",
+        "jobs.drop",
         "note.compose",
         "reply.compose",
         "reply.editor",

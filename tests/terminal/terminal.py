@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PATIENCE_S = 60.0
-# On a loaded machine a key may meet the moment in which a screen is just being put up.
-PRESS_AGAIN_S = 10.0
+# What stands unchanged for this long has been seen, and the console's guard believes it.
+SEEN_AFTER_S = 0.3
 PROMPT = "shell is here"
 
 
@@ -35,23 +35,14 @@ class Terminal:
         return done.stdout
 
     def press(self, *keys: str) -> None:
-        """Keys by tmux's names, one after the other as fingers would."""
+        """Keys by tmux's names, each once, when a person has seen what the one before did."""
         for key in keys:
+            self.rests()
             self.tmux("send-keys", "-t", "0", key)
-            # A guard refuses keys that come as fast as a paste: type like a person.
-            time.sleep(0.3)
 
-    def press_for(self, *keys: str, shows: str) -> None:
-        """Press keys until words appear: again, as a person would, when nothing happened."""
-        deadline = time.monotonic() + PATIENCE_S
-        pressed_at = float("-inf")
-        while shows not in self.screen():
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{keys} did nothing; the screen shows:\n{self.screen()}")
-            if time.monotonic() - pressed_at > PRESS_AGAIN_S:
-                self.press(*keys)
-                pressed_at = time.monotonic()
-            time.sleep(0.05)
+    def press_at_once(self, *keys: str) -> None:
+        """Keys that arrive together, as over a slow line."""
+        self.tmux("send-keys", "-t", "0", *keys)
 
     def type(self, text: str) -> None:
         self.tmux("send-keys", "-t", "0", "-l", text)
@@ -66,6 +57,18 @@ class Terminal:
 
     def shows(self, *words: str) -> str:
         return self.until(lambda screen: all(word in screen for word in words))
+
+    def rests(self) -> None:
+        """Wait until nothing on the screen has moved for as long as it takes to see it."""
+        last, since = self.screen(), time.monotonic()
+
+        def unchanged(screen: str) -> bool:
+            nonlocal last, since
+            if screen != last:
+                last, since = screen, time.monotonic()
+            return time.monotonic() - since >= SEEN_AFTER_S
+
+        self.until(unchanged)
 
     def until(self, condition: Callable[[str], bool]) -> str:
         """Wait, bounded, until the screen is as wanted.
@@ -89,8 +92,7 @@ class Terminal:
         """Start the console from the shell; its exit code stands on the screen afterwards."""
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in environment.items())
         command = shlex.join([sys.executable, "-m", "cairnloop_cli", "tui", *options])
-        # A fixed size in the environment would hide every resize from the program.
-        self.type(f'env -u COLUMNS -u LINES {given} {command}; echo "left with $?"')
+        self.type(f'env {given} {command}; echo "left with $?"')
         self.press("Enter")
 
     def console_pid(self) -> int:

@@ -32,7 +32,16 @@ def home_of_its_own() -> Iterator[Path]:
 
 
 def environment(home: Path, **more: str) -> Mapping[str, str]:
-    return os.environ | {"CAIRNLOOP_HOME": str(home), "PYTHONUNBUFFERED": "1"} | more
+    return os.environ | {"CAIRNLOOP_HOME": str(home), "PYTHONUNBUFFERED": "1"} | _ports() | more
+
+
+def _ports() -> dict[str, str]:
+    """Where this test process's demos begin to look for free ports, away from those beside it."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+    return {
+        "CAIRNLOOP_WIDGET_PORT": str(20_000 + 200 * number),
+        "CAIRNLOOP_HTTP_PORT": str(20_100 + 200 * number),
+    }
 
 
 def ran(

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 
 from cairnloop_cli.demo.processes import free_port
@@ -24,10 +23,10 @@ from cairnloop_cli.demo.stage import kept_secret
 from cairnloop_cli.demo.visitor import visiting
 from cairnloop_engine import Misconfigured
 from tests.waiting import wait_until
+from tests.walkthrough.demos import running_demo
 from tests.walkthrough.processes import (
     COMMAND,
     alive,
-    demo_children,
     environment,
     home_of_its_own,
     ran,
@@ -41,46 +40,6 @@ def home() -> Iterator[Path]:
     """One home for the tests of this file: the story is loaded once."""
     with home_of_its_own() as folder:
         yield folder
-
-
-@dataclass(slots=True)
-class Demo:
-    """A demo that runs without its console."""
-
-    process: subprocess.Popen[str]
-    doors: dict[str, str]
-
-    @property
-    def children(self) -> list[psutil.Process]:
-        return demo_children(self.process.pid)
-
-    @property
-    def chat(self) -> str:
-        return self.doors["chat"]
-
-
-@contextlib.contextmanager
-def running_demo(home: Path, **more: str) -> Iterator[Demo]:
-    process = subprocess.Popen(
-        [*COMMAND, "demo", "--no-tui", "--json"],
-        env=environment(home, **more),
-        cwd=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        demo = Demo(process, json.loads(line))
-        wait_until(lambda: len(demo.children) == 3, within=30, what="three processes")
-        yield demo
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=60)
 
 
 def page_status(chat: str) -> int:
@@ -117,7 +76,7 @@ async def test_the_link_opens_a_chat_and_stopping_the_demo_stops_everything(home
 
     assert alive(started) == []
     done = ran("inbox", "--json", "--limit", "100", home=home)
-    assert len(json.loads(done.stdout)["items"]) == 25
+    assert len(json.loads(done.stdout)["items"]) == 27
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_seeding_twice_gives_identical_counts_and_verifies(
                     "part": "states",
                     "workspace": "default",
                     "articles": 0,
-                    "conversations": 5,
+                    "conversations": 7,
                     "fresh": False,
                 },
             ]

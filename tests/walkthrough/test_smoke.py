@@ -45,11 +45,14 @@ def test_the_smoke_test_walks_every_stage_that_exists_and_leaves_nothing(scratch
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(report) == {"stages", "ok"}
     assert report["ok"] is True
-    assert [stage["n"] for stage in report["stages"]] == [1, 2, 3, 4, 7]
+    assert [stage["n"] for stage in report["stages"]] == [1, 2, 3, 4, 5, 6, 7]
     for stage in report["stages"]:
         assert set(stage) == {"n", "name", "ok", "ms", "detail"}
         assert stage["ok"] is True
-    assert "Not built yet: SLA" in report["stages"][1]["detail"]
+    details = [stage["detail"] for stage in report["stages"]]
+    assert "Not built yet: SLA" in details[1]
+    assert "82.00 → 820.00" in details[4]
+    assert "Action completed" in details[5]
     assert list(scratch.iterdir()) == []
 
 

@@ -91,7 +91,7 @@ def _written(arguments: list[ast.expr]) -> list[str]:
 
 def _facts(call: ast.Call) -> set[str]:
     named = {keyword.arg for keyword in call.keywords if keyword.arg}
-    return named - {"subject", "conversation_id"}
+    return named - {"subject", "conversation_id", "personal"}
 
 
 def _fields(node: ast.ClassDef) -> str:

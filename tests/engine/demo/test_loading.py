@@ -60,7 +60,7 @@ async def engine(settings: Settings) -> AsyncIterator[Engine]:
 async def load_until(settings: Settings, part: Part, *, moves: int) -> bool:
     """Load with a clock that breaks off; True when it came to the end."""
     clock = ShortClock(NOW, moves=moves)
-    async with Engine(seeding.story_settings(settings), clock=clock) as engine:
+    async with seeding.opened(settings, clock) as engine:
         try:
             await seeding.load(engine, clock, part, now=NOW)
         except Interrupted:

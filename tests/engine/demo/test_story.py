@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -14,28 +14,14 @@ from cairnloop_engine.audit.model import AuditFilter
 from cairnloop_engine.conversations.filters import InboxFilter
 from cairnloop_engine.conversations.reads import InboxRow
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.demo import files, verify
+from cairnloop_engine.demo import verify
 from cairnloop_engine.demo.scenario import ConversationSeed
 from cairnloop_engine.drafting.model import ProposalType
 from cairnloop_engine.knowledge.model import ArticleStatus, RevisionState
-from tests.engine.demo.loading import NOW, counts, load, rows, settings_for
+from tests.engine.demo.loading import NOW, PARTS, counts, load, rows, settings_for
 from tests.fakes import FixedClock
-from tests.postgres import TestCluster
 
 OPERATOR = Caller.operator("demo_operator")
-PARTS = (files.story(), files.states())
-
-
-@pytest.fixture(scope="module")
-def story_settings(
-    cluster: TestCluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    """A database with the story in it; the tests of this file read it."""
-    name = f"story_{tmp_path_factory.getbasetemp().name.replace('-', '_')}"
-    settings = settings_for(cluster.copy_template(name), tmp_path_factory.mktemp("home"))
-    load(settings, PARTS)
-    yield settings
-    cluster.drop(name)
 
 
 @pytest.fixture

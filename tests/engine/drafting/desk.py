@@ -13,7 +13,7 @@ from cairnloop_engine.conversations import jobs as conversation_jobs
 from cairnloop_engine.conversations.facade import Conversations
 from cairnloop_engine.conversations.model import Ingested
 from cairnloop_engine.core.database import Database, assert_no_transaction
-from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.core.ids import ConversationId, DraftId
 from cairnloop_engine.core.jobs import Enqueuer, JobContext
 from cairnloop_engine.drafting import jobs
 from cairnloop_engine.drafting.adapters.scoria import Scoria
@@ -22,7 +22,14 @@ from cairnloop_engine.drafting.handlers import handlers
 from cairnloop_engine.drafting.jobs import DraftingParts
 from cairnloop_engine.drafting.model import DraftingConfig
 from cairnloop_engine.drafting.policy import RequireApproval
-from cairnloop_engine.drafting.ports import AutomationPolicy, DraftGenerator
+from cairnloop_engine.drafting.ports import (
+    ActionSuggester,
+    AutomationPolicy,
+    DraftGenerator,
+    NoSuggestions,
+    Outcome,
+    SuggestedAction,
+)
 from cairnloop_engine.drafting.reads import DraftView
 from cairnloop_engine.retrieval.model import GroundingBundle, GroundingStatus
 from tests.engine.drafting.builders import bundle
@@ -144,6 +151,13 @@ class Desk:
             await connection.execute(text(statement), values)
 
 
+async def nothing_to_propose(
+    caller: Caller, draft_id: DraftId, conversation_id: ConversationId, action: SuggestedAction
+) -> Outcome:
+    """The desk's drafts suggest no action."""
+    raise AssertionError("nothing was suggested")
+
+
 def open_desk(
     engine: Engine,
     clock: FixedClock,
@@ -151,6 +165,7 @@ def open_desk(
     config: DraftingConfig | None = None,
     generator: DraftGenerator | None = None,
     policy: AutomationPolicy | None = None,
+    suggester: ActionSuggester | None = None,
 ) -> Desk:
     """A desk on the engine's database with parts of the test's choosing."""
     config = config or DraftingConfig()
@@ -162,9 +177,16 @@ def open_desk(
         clock=clock,
         schema=engine.db.schema,
         handlers=handlers(config),
+        keys=engine.db.keys,
     )
-    parts = DraftingParts(ground, generator or Scoria(), policy or RequireApproval())
-    specs = [*conversation_jobs.tasks(db), *jobs.tasks(db, parts, config)]
+    parts = DraftingParts(
+        ground,
+        generator or Scoria(),
+        policy or RequireApproval(),
+        suggester=suggester or NoSuggestions(),
+    )
+    drafting = jobs.tasks(db, parts, config, propose=nothing_to_propose)
+    specs = [*conversation_jobs.tasks(db), *drafting]
     enqueuer.know({spec.name: spec for spec in specs})
     drafter = jobs.Drafter(db, parts, config)
     return Desk(db, clock, Conversations(db), Drafting(db, config), drafter, ground)

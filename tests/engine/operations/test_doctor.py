@@ -114,7 +114,7 @@ async def test_jobs_that_failed_for_good_are_counted_by_queue(site: Engine) -> N
     found = (await examined(site))["jobs"]
 
     assert found.status is CheckStatus.WARN
-    assert found.summary.startswith("Look: 1 failed for good (drafting)")
+    assert found.summary.startswith("Look: 1 put aside (drafting)")
 
 
 async def test_a_trail_that_lost_its_guard_is_found(site: Engine) -> None:

@@ -85,7 +85,7 @@ async def test_every_queue_is_told_with_its_depth_and_age(engine: Engine) -> Non
             )
         )
 
-    depths = {depth.queue: depth for depth in await engine.operations.jobs(SYSTEM)}
+    depths = {depth.queue: depth for depth in (await engine.operations.jobs(SYSTEM)).queues}
 
     assert list(depths) == [queue.value for queue in Queues]
     mail = depths["mail"]
@@ -105,7 +105,7 @@ async def test_a_job_without_a_date_ages_from_when_it_was_put_in(engine: Engine)
             text("UPDATE public.procrastinate_events SET at = at - interval '40 seconds'")
         )
 
-    depths = {depth.queue: depth for depth in await engine.operations.jobs(SYSTEM)}
+    depths = {depth.queue: depth for depth in (await engine.operations.jobs(SYSTEM)).queues}
 
     assert 40 <= (depths["mail"].oldest_seconds or 0) <= 50
 

@@ -25,6 +25,7 @@ from cairnloop_engine.conversations.reads import (
     Thread,
 )
 from cairnloop_engine.core.ids import ConversationId, DraftId, MessageId
+from cairnloop_engine.governance.views import ActionCounts
 from cairnloop_tui import labels
 from cairnloop_tui.conversation import cards, decide
 from cairnloop_tui.conversation.window import Window
@@ -98,7 +99,7 @@ def test_a_row_tells_state_age_flags_and_id_before_what_the_customer_wrote() -> 
     row = replace(ROW, draft_id=DraftId(4), held=True, assignee="noor")
 
     assert words(row_line(row, spot())).startswith(
-        "◆ New        2h DH@ #17  Refund for a double charge  acme"
+        "◆ New        2h  DH@ #17  Refund for a double charge  acme"
     )
 
 
@@ -203,10 +204,11 @@ def test_home_names_who_waits_and_who_is_next() -> None:
     assert "#17 Refund for a double charge" in following
 
 
-def test_every_lane_leads_to_a_tab_of_the_inbox() -> None:
-    piles = lanes(NO_COUNTS)
+def test_every_lane_leads_to_a_tab_of_the_inbox_or_to_the_actions() -> None:
+    piles = lanes(NO_COUNTS, ActionCounts(pending=1, unknown=1))
 
-    assert all(lane.tab in TABS for lane in piles)
+    assert [lane.tab for lane in piles[:2]] == ["unknown", "actions"]
+    assert all(lane.tab in TABS for lane in piles[2:])
     assert all(width_of(lane_line(lane, spot(70))) <= 70 for lane in piles)
 
 

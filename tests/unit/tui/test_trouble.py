@@ -19,10 +19,10 @@ from cairnloop_engine import (
     UnknownOutcome,
 )
 from cairnloop_engine.core.telemetry import JsonLines
-from cairnloop_tui.app import console_for
 from cairnloop_tui.commands.undo import Done, UndoLog
 from cairnloop_tui.crash import frames_of, log_bug, show_crash
 from cairnloop_tui.notices import Notice, Notices
+from cairnloop_tui.start import console_for
 from cairnloop_tui.theme.tokens import Tone
 from cairnloop_tui.trouble import trouble_of
 
