@@ -22,4 +22,5 @@ def sweeps(db: Database, config: AuditConfig) -> list[Sweep]:
         with suppress(Unavailable):
             await sealer.run()
 
-    return [Sweep("seal the audit trail", SEAL_EVERY, seal)]
+    # What a drained queue has done is sealed before its worker leaves.
+    return [Sweep("seal the audit trail", SEAL_EVERY, seal, after_drain=True)]

@@ -106,11 +106,15 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A periodic duty of every worker: cheap, idempotent, safe to run in several at once."""
+    """A periodic duty of every worker: cheap, idempotent, safe to run in several at once.
+
+    ``after_drain``: also done once when a draining worker has found nothing more to do.
+    """
 
     name: str
     every: timedelta
     run: Callable[[], Awaitable[None]]
+    after_drain: bool = False
 
 
 async def driver_connection(session: AsyncSession) -> AsyncConnection[Any]:

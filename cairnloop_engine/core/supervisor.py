@@ -62,6 +62,8 @@ class Supervisor:
             for duty in duties:
                 duty.cancel()
             await asyncio.gather(*duties, return_exceptions=True)
+        if self.plan.drain and not stop.is_set():
+            await asyncio.gather(*(_sweep_once(one) for one in self.sweeps if one.after_drain))
         return self.report
 
     async def _live_once(self, stop: asyncio.Event, ready: Callable[[], None] | None) -> bool:
@@ -106,13 +108,17 @@ async def _run_until(stop: asyncio.Event, worker: FencedWorker) -> None:
 
 async def _sweeping(sweep: Sweep) -> None:
     while True:
-        try:
-            async with asyncio.timeout(SWEEP_PATIENCE_S):
-                await sweep.run()
-        except Exception as error:
-            # The next round tries again; a sweep must never take the worker down.
-            log.warning("sweep failed: %s (%s)", sweep.name, type(error).__name__)
+        await _sweep_once(sweep)
         await asyncio.sleep(sweep.every.total_seconds() * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+async def _sweep_once(sweep: Sweep) -> None:
+    try:
+        async with asyncio.timeout(SWEEP_PATIENCE_S):
+            await sweep.run()
+    except Exception as error:
+        # The next round tries again; a sweep must never take the worker down.
+        log.warning("sweep failed: %s (%s)", sweep.name, type(error).__name__)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

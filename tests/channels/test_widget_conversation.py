@@ -243,6 +243,8 @@ async def test_a_held_reply_is_shown_when_it_is_released(engine: Engine) -> None
 async def test_a_message_on_a_resolved_conversation_reopens_it(engine: Engine) -> None:
     async with chat_server(engine) as server, welcomed(server) as ada:
         accepted = await ada.write("My tent leaks.")
+        # Whoever is shown a conversation only after its end learns of that with the conversation.
+        await ada.hear("message")
         conversation_id = ConversationId(accepted["conversation_id"])
         await engine.conversations.resolve(MAYA, conversation_id, force=True)
         assert (await ada.hear("status"))["status"] == "resolved"
@@ -258,6 +260,7 @@ async def test_a_message_on_a_resolved_conversation_reopens_it(engine: Engine) -
 async def test_a_message_long_after_the_end_goes_on_in_a_new_conversation(engine: Engine) -> None:
     async with chat_server(engine) as server, welcomed(server) as ada:
         accepted = await ada.write("My tent leaks.")
+        await ada.hear("message")
         old = ConversationId(accepted["conversation_id"])
         await engine.conversations.resolve(MAYA, old, force=True)
         await ada.hear("status")

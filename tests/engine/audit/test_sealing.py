@@ -56,6 +56,19 @@ async def test_a_worker_seals_what_is_written_within_five_seconds(
     assert slowest < timedelta(seconds=5)
 
 
+async def test_a_drained_worker_leaves_nothing_unsealed(vault: Vault) -> None:
+    engine = vault.engine
+    await vault.record()
+    await engine.conversations.ingest(MAYA, customer_ref="ada", text="It leaks.")
+
+    await engine.run_worker(drain=True)
+
+    found = await vault.verify()
+    assert found.ok
+    assert found.sealed > 1
+    assert found.unsealed == 0
+
+
 async def test_nothing_is_made_for_a_trail_that_is_empty(vault: Vault) -> None:
     assert await vault.sealer.run() == 0
 
