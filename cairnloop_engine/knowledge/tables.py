@@ -110,3 +110,25 @@ class ChunkRow(Base):
     # The path of headings above the passage, outermost first, without the article's title.
     heading: Mapped[str] = mapped_column(Text)
     content: Mapped[str] = mapped_column(Text)
+
+
+class ArticleLinkRow(Base):
+    """A link that a revision makes to another article; its target may not exist (yet)."""
+
+    __tablename__ = "article_links"
+    __table_args__ = (Index("ix_article_links_target", "target_article_id"),)
+
+    revision_id: Mapped[int] = mapped_column(
+        BigInteger,
+        ForeignKey(f"{SCHEMA}.revisions.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    workspace: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(Text)
+    # As it was written: a path of the imported folder, or ``article:12``.
+    target: Mapped[str] = mapped_column(Text)
+    target_article_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey(f"{SCHEMA}.articles.id", ondelete="SET NULL")
+    )

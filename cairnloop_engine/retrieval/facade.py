@@ -14,7 +14,7 @@ from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.core.paging import checked_limit
 from cairnloop_engine.core.text import storable
 from cairnloop_engine.knowledge import reads as knowledge
-from cairnloop_engine.retrieval import queries, reads, service
+from cairnloop_engine.retrieval import index_queries, reads, service
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
 from cairnloop_engine.retrieval.grounding import assess, carries_reply
@@ -137,7 +137,9 @@ class Retrieval:
         """Try again to make the vectors that could not be made."""
         caller.acting()
         async with self.db.read(caller) as read:
-            failed = [article_id for article_id, _ in await queries.errors(read, limit=10_000)]
+            failed = [
+                article_id for article_id, _ in await index_queries.errors(read, limit=10_000)
+            ]
         return await self.rebuild(caller, article_ids=failed) if failed else Rebuilt(0)
 
     async def _find(self, caller: Caller, text: str, limit: int, shortened: bool) -> _Found:
@@ -188,7 +190,7 @@ class Retrieval:
 
     async def _everything(self, caller: Caller) -> list[ArticleId]:
         async with self.db.read(caller) as read:
-            wanted = set(await queries.indexed_articles(read))
+            wanted = set(await index_queries.indexed_articles(read))
             after = 0
             while page := await knowledge.published_ids(read, after=after, limit=1000):
                 wanted.update(page)

@@ -16,7 +16,7 @@ from cairnloop_engine.knowledge import reads as knowledge
 from cairnloop_engine.knowledge.events import ArticleArchived, ArticlePublished
 from cairnloop_engine.knowledge.markdown import parse
 from cairnloop_engine.knowledge.reads import PublishedText
-from cairnloop_engine.retrieval import queries, service
+from cairnloop_engine.retrieval import index_queries, queries, service
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
 from cairnloop_engine.retrieval.texts import Entry, Passage, to_embed
@@ -76,7 +76,7 @@ def sweeps(db: Database, embedding: Embedding) -> list[Sweep]:
     async def index_what_is_missing() -> None:
         """Ask again for vectors whose job was lost, gave up, or was of another model."""
         async with db.work(Caller.system(INDEXER)) as work:
-            pending = await queries.claim_pending(
+            pending = await index_queries.claim_pending(
                 work,
                 model_id=embedding.record.model_id,
                 queued_before=work.now - LOST_AFTER,
@@ -119,7 +119,9 @@ async def _rewrite_words(
 async def _is_done(db: Database, caller: Caller, source: PublishedText, model_id: str) -> bool:
     async with db.read(caller) as read:
         document = await queries.document(read, source.article_id)
-        return document is None or await queries.has_vectors(read, document.id, model_id=model_id)
+        return document is None or await index_queries.has_vectors(
+            read, document.id, model_id=model_id
+        )
 
 
 async def _make_vectors(

@@ -11,7 +11,7 @@ from cairnloop_engine.conversations.model import Citation
 from cairnloop_engine.core.database import Read
 from cairnloop_engine.core.ids import ArticleId, ChunkId, RevisionId
 from cairnloop_engine.core.text import safe
-from cairnloop_engine.retrieval import queries
+from cairnloop_engine.retrieval import index_queries, queries
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.model import Hit, SourceType, Trust, Why
 from cairnloop_engine.retrieval.ports import EmbedderRecord, Vector
@@ -114,9 +114,9 @@ async def search(
 
 async def index_status(read: Read, record: EmbedderRecord) -> IndexStatus:
     """How far the index is with the vectors of one embedder."""
-    counts = await queries.counts(read, model_id=record.model_id)
-    failures = await queries.errors(read, limit=MOST_FAILURES)
-    indexed = await queries.vector_index_exists(read, record.model_id)
+    counts = await index_queries.counts(read, model_id=record.model_id)
+    failures = await index_queries.errors(read, limit=MOST_FAILURES)
+    indexed = await index_queries.vector_index_exists(read, record.model_id)
     return IndexStatus(
         embedder=record.model_id,
         label=record.label,
@@ -133,7 +133,7 @@ async def index_status(read: Read, record: EmbedderRecord) -> IndexStatus:
 
 
 def _problems(
-    counts: queries.Counts, record: EmbedderRecord, now: datetime, *, indexed: bool
+    counts: index_queries.Counts, record: EmbedderRecord, now: datetime, *, indexed: bool
 ) -> list[IndexProblem]:
     found: list[IndexProblem] = []
     if counts.n_failed:

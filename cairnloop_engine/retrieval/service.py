@@ -10,7 +10,7 @@ from cairnloop_engine.core.ids import ArticleId, RevisionId
 from cairnloop_engine.core.jobs import Job
 from cairnloop_engine.knowledge import service as knowledge
 from cairnloop_engine.knowledge.events import ArticleArchived, ArticlePublished
-from cairnloop_engine.retrieval import queries
+from cairnloop_engine.retrieval import index_queries, queries
 from cairnloop_engine.retrieval.model import SourceType
 from cairnloop_engine.retrieval.ports import Vectors
 from cairnloop_engine.retrieval.texts import Entry, word_pieces
@@ -88,7 +88,7 @@ async def record_vectors(
         return False
     await queries.delete_vectors(work, document.id, model_id=model_id)
     await queries.put_vectors(work, document, model_id, entries, vectors)
-    await queries.note_error(work, document.id, None)
+    await index_queries.note_error(work, document.id, None)
     await knowledge.mark_indexed(work, article_id, revision_id)
     return True
 
@@ -97,7 +97,7 @@ async def record_failure(work: Work, article_id: ArticleId, code: str) -> None:
     """Remember why an article has no vectors; it stays findable by its words."""
     document = await queries.lock_document(work, article_id)
     if document is not None:
-        await queries.note_error(work, document.id, code)
+        await index_queries.note_error(work, document.id, code)
         work.changed("article", article_id)
 
 
@@ -108,7 +108,7 @@ async def recount(work: Work) -> None:
 
 async def request_rebuild(work: Work, article_ids: Sequence[ArticleId]) -> None:
     """Ask for words and vectors of these articles to be made again, in the background."""
-    await queries.note_queued(work, article_ids)
+    await index_queries.note_queued(work, article_ids)
     for article_id in article_ids:
         await work.enqueue(index_job(work.workspace, article_id, rebuild=True))
     await audit.record(
