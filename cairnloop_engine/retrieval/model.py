@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from cairnloop_engine.conversations.model import Citation
 from cairnloop_engine.core.errors import JsonObject, JsonValue
-from cairnloop_engine.core.ids import ArticleId, ChunkId, RevisionId
+from cairnloop_engine.core.ids import ArticleId, ChunkId, ConversationId, RevisionId
 
 # The layout of stored evidence; readers accept every version up to this one.
 EVIDENCE_VERSION = 1
@@ -66,6 +66,8 @@ class Degraded(StrEnum):
     SEARCH_TIMED_OUT = "search_timed_out"
     INDEX_BUSY = "index_busy"
     QUERY_SHORTENED = "query_shortened"
+    # The articles were searched, the resolved cases could not be.
+    CASES_UNAVAILABLE = "cases_unavailable"
 
 
 # Nothing can be concluded from the absence of results after one of these.
@@ -123,11 +125,22 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseDetail:
+    """What a resolved case tells beside its passage; redacted, and safe to show."""
+
+    issue_summary: str
+    resolution_note: str
+    actions_taken: tuple[str, ...]
+    resolved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One result, made for people: ``title``, ``heading`` and ``excerpt`` are safe to show.
 
     ``content`` is the raw text of the best passage, ``sentences`` its most telling sentences in
-    reading order (also raw).
+    reading order (also raw). A resolved case has ``conversation_id`` and ``case`` in the place of
+    ``article_id`` and ``revision_id``.
     """
 
     source_type: SourceType
@@ -144,6 +157,8 @@ class Hit:
     content: str
     sentences: tuple[str, ...]
     updated_at: datetime
+    conversation_id: ConversationId | None = None
+    case: CaseDetail | None = None
 
 
 @dataclass(frozen=True, slots=True)
