@@ -8,12 +8,12 @@ second finds the draft decided and sends nothing.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cairnloop_engine.audit import service as audit
 from cairnloop_engine.conversations.marks import mark_draft
-from cairnloop_engine.conversations.model import Delivery, DraftLink, Replied
+from cairnloop_engine.conversations.model import Citation, Delivery, DraftLink, Replied
 from cairnloop_engine.conversations.release import checked_content, post_reply
 from cairnloop_engine.conversations.tables import ConversationRow
 from cairnloop_engine.core.actors import ActorKind
@@ -72,7 +72,7 @@ async def approve(
     if wish.edit is not None:
         # What is compared, stored and sent is one and the same text.
         checked = checked_content(wish.edit, max_length=config.max_length)
-        wish = Approval(checked, wish.even_if_stale, wish.expected_version, wish.by_policy)
+        wish = replace(wish, edit=checked)
     conversation, draft = await outcomes.locked_draft(work, draft_id)
     state = await queries.thread_state(work, conversation)
 
@@ -80,7 +80,13 @@ async def approve(
     if isinstance(outcome, Denied):
         raise _refusal(outcome.code, draft, conversation)
     replied = await _send(
-        work, draft, outcome, hold=hold, config=config, expected_revision=expected_revision
+        work,
+        draft,
+        outcome,
+        wish.citations,
+        hold=hold,
+        config=config,
+        expected_revision=expected_revision,
     )
     return _decided(draft, replied)
 
@@ -177,12 +183,16 @@ async def _send(
     work: Work,
     draft: DraftRecord,
     send: Send,
+    also: tuple[Citation, ...],
     *,
     hold: timedelta,
     config: DraftingConfig,
     expected_revision: int | None,
 ) -> Replied:
-    """Write the decision, the message that refers to it, and the draft that is now decided."""
+    """Write the decision, the message that refers to it, and the draft that is now decided.
+
+    The message cites the evidence whose markers stand in it, and ``also`` what an edit added.
+    """
     conversation_id = ConversationId(draft.conversation_id)
     status = outcomes.moved(draft, send.decision)
     digest = hashlib.sha256(send.content.encode()).hexdigest()
@@ -195,7 +205,7 @@ async def _send(
         hold=hold,
         max_length=config.max_length,
         draft=DraftLink(DraftId(draft.id), DraftDecisionId(decision.id)),
-        citations=citations(send.content, sources),
+        citations=(*citations(send.content, sources), *also),
         expected_revision=expected_revision,
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cairnloop_engine.conversations.model import Citation
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.database import Database, Work
 from cairnloop_engine.core.ids import ConversationId, DraftId
@@ -60,15 +62,17 @@ class Drafting:
         hold: float | None = None,
         expected_version: int | None = None,
         expected_revision: int | None = None,
+        citations: Sequence[Citation] = (),
     ) -> Decided:
         """Send a draft, or with ``edit`` the operator's words in its place; at most once.
 
+        ``citations`` are what the edit rests on beside the evidence of the draft.
         ``expected_version`` and ``expected_revision`` make sure that draft and thread are still
         what the operator saw. Raises as :func:`decisions.approve`.
         """
         caller.acting_operator()
         window = self.config.default_hold if hold is None else timedelta(seconds=hold)
-        wish = Approval(edit, even_if_stale, expected_version)
+        wish = Approval(edit, even_if_stale, expected_version, citations=tuple(citations))
 
         async def run(work: Work) -> Decided:
             return await decisions.approve(

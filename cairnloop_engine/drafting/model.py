@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cairnloop_engine.conversations.model import Status
+from cairnloop_engine.conversations.model import Citation, Status
 from cairnloop_engine.core.ids import ConversationId, DraftId, MessageId
 
 # A system actor whose name begins like this is a host's policy: the only one that may decide
@@ -201,12 +201,16 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What somebody wants when approving: the draft as seen, or with other words."""
+    """What somebody wants when approving: the draft as seen, or with other words.
+
+    ``citations`` are what an operator's own words rest on beside the draft's evidence.
+    """
 
     edit: str | None = None
     even_if_stale: bool = False
     expected_version: int | None = None
     by_policy: bool = False
+    citations: tuple[Citation, ...] = ()
 
 
 def approve(draft: Draft, thread: ThreadState, wish: Approval) -> Send | Denied:

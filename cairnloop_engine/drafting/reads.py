@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cairnloop_engine.conversations.model import Delivery, Status
@@ -36,6 +36,7 @@ from cairnloop_engine.retrieval.model import (
     GroundingStatus,
     SourceType,
     Trust,
+    Why,
     evidence_from_json,
 )
 
@@ -45,7 +46,8 @@ PASSAGE_LENGTH = 2_000
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """One passage that the decision saw. ``cited`` tells whether the reply refers to it."""
+    """One passage that the decision saw. ``cited`` tells whether the reply refers to it, ``why``
+    which signals found it."""
 
     number: int
     source_type: SourceType
@@ -57,6 +59,7 @@ class EvidenceView:
     score: float
     groundable: bool
     cited: bool
+    why: Why
     article_id: ArticleId | None
     revision_id: RevisionId | None
     chunk_id: ChunkId | None
@@ -327,6 +330,7 @@ def _passage(one: Evidence, *, cited: bool) -> EvidenceView:
         score=one.score,
         groundable=one.groundable,
         cited=cited,
+        why=replace(one.why, lexemes=tuple(safe(word, limit=80) for word in one.why.lexemes)),
         article_id=None if article is None else ArticleId(article),
         revision_id=one.revision_id,
         chunk_id=None if chunk is None else ChunkId(chunk),

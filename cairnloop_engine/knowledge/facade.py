@@ -43,12 +43,15 @@ class Knowledge:
         caller: Caller,
         *,
         status: ArticleStatus | None = None,
+        title: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[ArticleRow]:
-        """A page of articles, the most recently changed first."""
+        """A page of articles, the most recently changed first; of ``title`` each word counts."""
         async with self.db.read(caller) as read:
-            return await reads.articles(read, status=status, cursor=cursor, limit=limit)
+            return await reads.articles(
+                read, status=status, title=title, cursor=cursor, limit=limit
+            )
 
     async def article(self, caller: Caller, article_id: ArticleId) -> ArticleView:
         """One article with its revisions.
@@ -105,9 +108,16 @@ class Knowledge:
             )
 
     async def publish(
-        self, caller: Caller, article_id: ArticleId, *, acknowledge_hidden: bool = False
+        self,
+        caller: Caller,
+        article_id: ArticleId,
+        *,
+        acknowledge_hidden: bool = False,
+        expected_version: int | None = None,
     ) -> Published:
         """Make the draft the current revision, to be found by its words at once.
+
+        ``expected_version`` is the ``edit_version`` that was shown: nothing else is published.
 
         Raises:
             NotFound: ``article_not_found``.
@@ -121,7 +131,11 @@ class Knowledge:
 
         async def run(work: Work) -> Published:
             return await service.publish(
-                work, article_id, passages, acknowledge_hidden=acknowledge_hidden
+                work,
+                article_id,
+                passages,
+                acknowledge_hidden=acknowledge_hidden,
+                expected_version=expected_version,
             )
 
         return await self.db.retrying(caller, run)

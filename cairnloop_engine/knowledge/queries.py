@@ -189,10 +189,11 @@ async def articles(
     read: Read,
     *,
     status: ArticleStatus | None,
+    title: str | None,
     before: tuple[datetime, int] | None,
     limit: int,
 ) -> list[Listed]:
-    """Articles, the most recently changed first."""
+    """Articles, the most recently changed first; ``title`` names words that stand in theirs."""
     latest = (
         select(func.max(RevisionRow.version))
         .where(RevisionRow.article_id == StoredArticleRow.id)
@@ -217,6 +218,8 @@ async def articles(
     )
     if status is not None:
         query = query.where(StoredArticleRow.status == status)
+    for word in (title or "").split():
+        query = query.where(StoredArticleRow.title.icontains(word, autoescape=True))
     if before is not None:
         position = tuple_(StoredArticleRow.updated_at, StoredArticleRow.id)
         query = query.where(position < tuple_(literal(before[0], UtcTime), literal(before[1])))

@@ -10,7 +10,7 @@ from cairnloop_engine.core.database import Read
 from cairnloop_engine.core.errors import Invalid, NotFound
 from cairnloop_engine.core.ids import ArticleId, ChunkId, RevisionId
 from cairnloop_engine.core.paging import Page, checked_limit, decode_cursor, encode_cursor
-from cairnloop_engine.core.text import has_hidden, safe
+from cairnloop_engine.core.text import has_hidden, safe, storable
 from cairnloop_engine.knowledge import queries
 from cairnloop_engine.knowledge.model import ArticleStatus, Origin, RevisionState
 from cairnloop_engine.knowledge.queries import Listed
@@ -134,11 +134,20 @@ class PassageView:
 
 
 async def articles(
-    read: Read, *, status: ArticleStatus | None, cursor: str | None, limit: int
+    read: Read,
+    *,
+    status: ArticleStatus | None,
+    title: str | None = None,
+    cursor: str | None,
+    limit: int,
 ) -> Page[ArticleRow]:
-    """A page of articles, the most recently changed first."""
+    """A page of articles, the most recently changed first; ``title`` as in the query."""
     rows = await queries.articles(
-        read, status=status, before=_position(cursor), limit=checked_limit(limit) + 1
+        read,
+        status=status,
+        title=None if title is None else storable(title),
+        before=_position(cursor),
+        limit=checked_limit(limit) + 1,
     )
     shown = rows[:limit]
     following = None

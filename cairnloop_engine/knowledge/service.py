@@ -125,20 +125,27 @@ async def save_draft(
 
 
 async def publish(
-    work: Work, article_id: ArticleId, passages: Passages, *, acknowledge_hidden: bool
+    work: Work,
+    article_id: ArticleId,
+    passages: Passages,
+    *,
+    acknowledge_hidden: bool,
+    expected_version: int | None = None,
 ) -> Published:
     """Make the article's draft the current revision; the one before becomes history.
 
     Raises:
         NotFound: ``article_not_found``.
         Conflict: ``nothing_to_publish``, ``article_archived``, or ``version_conflict`` when the
-            passages were cut from another text.
+            passages were cut from another text or ``expected_version`` is no longer current.
         Invalid: ``article_empty`` or ``hidden_characters``.
         Forbidden: ``operator_required``.
     """
     check_author(work)
     article = await _locked(work, article_id)
     _check_in_use(article)
+    if expected_version is not None and article.edit_version != expected_version:
+        raise _changed(article)
     draft = await queries.revision_in(work, article_id, RevisionState.DRAFT)
     if draft is None:
         raise Conflict(
@@ -294,12 +301,7 @@ def _check_publishable(
     acknowledge_hidden: bool,
 ) -> None:
     if draft.digest != passages.digest:
-        raise Conflict(
-            "version_conflict",
-            "Somebody else changed this article meanwhile. Read it again before publishing.",
-            article_id=article.id,
-            edit_version=article.edit_version,
-        )
+        raise _changed(article)
     if not passages.chunks:
         raise Invalid(
             "article_empty", "This article holds nothing that can be read.", article_id=article.id
@@ -311,6 +313,15 @@ def _check_publishable(
             "acknowledgement that they are meant.",
             article_id=article.id,
         )
+
+
+def _changed(article: StoredArticleRow) -> Conflict:
+    return Conflict(
+        "version_conflict",
+        "Somebody else changed this article meanwhile. Read it again before publishing.",
+        article_id=article.id,
+        edit_version=article.edit_version,
+    )
 
 
 async def _locked(work: Work, article_id: ArticleId) -> StoredArticleRow:

@@ -20,7 +20,7 @@ from cairnloop_engine import (
     NotFound,
 )
 from cairnloop_engine.conversations import release
-from cairnloop_engine.conversations.model import Delivery, DraftLink
+from cairnloop_engine.conversations.model import Citation, Delivery, DraftLink
 from cairnloop_engine.core.actors import Actor
 from cairnloop_engine.core.ids import DraftDecisionId, DraftId, MessageId
 from cairnloop_engine.drafting import decisions, outcomes
@@ -76,6 +76,20 @@ async def test_approving_sends_exactly_the_words_that_were_shown(desk: Desk) -> 
     after = await desk.drafting.draft(MAYA, draft.id)
     assert (after.message_id, after.decided_by, after.can) == (decided.message_id, "maya", ())
     assert after.delivery is Delivery.SENT
+
+
+async def test_an_edit_may_cite_more_than_the_draft_did(desk: Desk) -> None:
+    draft = await desk.drafted()
+    words = "Create the new key first [1], then see the audit page [2]."
+    more = Citation("The audit page", "knowledge_base", 7, 70)
+
+    await desk.drafting.approve(MAYA, draft.id, edit=words, citations=[more], hold=0)
+
+    thread = await desk.conversations.thread(MAYA, draft.conversation_id)
+    assert [citation.title for citation in thread.messages[-1].citations] == [
+        "Rotating an API key",
+        "The audit page",
+    ]
 
 
 async def test_the_decision_names_the_digest_of_what_went_out(desk: Desk) -> None:

@@ -67,6 +67,7 @@ async def test_a_draft_read_back_holds_all_that_the_decision_saw(desk: Desk) -> 
     assert (second.title, second.heading) == ("Revoking an API key", "Keys > Danger")
     assert (second.article_id, second.revision_id, second.chunk_id) == (2, 12, 102)
     assert second.content == seen[1].content
+    assert second.why == seen[1].why
     assert (draft.grounding.status, draft.grounding.reason) == (
         GroundingStatus.STRONG,
         Reason.CANONICAL_RESULTS,

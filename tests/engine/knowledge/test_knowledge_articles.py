@@ -288,6 +288,34 @@ async def test_lists_are_paged_newest_change_first_and_filtered_by_status(
     assert {row.indexed for row in everything.items} == {False, None}
 
 
+async def test_a_list_is_narrowed_to_titles_that_hold_every_word(engine: Engine) -> None:
+    for title in ("Reset your key", "Keys in CI", "100% of seats_left", "Invoices"):
+        await engine.knowledge.create(MAYA, title, BODY)
+
+    async def titled(words: str) -> list[str]:
+        page = await engine.knowledge.articles(MAYA, title=words)
+        return sorted(row.title for row in page.items)
+
+    assert await titled("KEY") == ["Keys in CI", "Reset your key"]
+    assert await titled("your key") == ["Reset your key"]
+    assert await titled("% seats_") == ["100% of seats_left"]
+    assert await titled("key\x00") == []
+    assert len(await titled(" ")) == 4
+
+
+async def test_only_the_version_that_was_shown_is_published(engine: Engine) -> None:
+    saved = await engine.knowledge.create(MAYA, "Reset your key", BODY)
+    await edited(engine, saved.article_id, "Something else")
+
+    with pytest.raises(Conflict) as refused:
+        await engine.knowledge.publish(MAYA, saved.article_id, expected_version=saved.edit_version)
+
+    assert refused.value.code == "version_conflict"
+    view = await engine.knowledge.article(MAYA, saved.article_id)
+    assert view.published is None
+    await engine.knowledge.publish(MAYA, saved.article_id, expected_version=view.edit_version)
+
+
 async def test_titles_in_lists_are_safe_to_draw(engine: Engine) -> None:
     saved = await engine.knowledge.create(MAYA, "\x1b[31mRed\x1b[0m", "x")
 
