@@ -28,6 +28,7 @@ from cairnloop_engine.migrations.runner import MigrateReport
 from cairnloop_engine.operations.doctor import Site
 from cairnloop_engine.operations.facade import Operations
 from cairnloop_engine.retrieval.facade import Retrieval
+from cairnloop_engine.retrieval.gap_facade import Gaps
 from cairnloop_engine.settings import Settings
 from cairnloop_engine.wiring import HostParts, Parts, choose, handlers, wire
 
@@ -188,6 +189,7 @@ class Engine:
         self.conversations = Conversations(db, parts.conversations, parts.context_provider)
         self.knowledge = Knowledge(db, parts.knowledge)
         self.retrieval = Retrieval(db, parts.embedding, parts.retrieval)
+        self.gaps = Gaps(db)
         self.drafting = Drafting(db, parts.drafting)
         self.governance = Governance(db, parts.gates, parts.gates.config)
         site = Site(

@@ -31,6 +31,7 @@ BROAD_EXCEPT_HOMES = {
     "cairnloop_engine/governance/sweeping.py": "one stuck action must not keep the others stuck",
     "cairnloop_engine/channels/widget/verify.py": "a host's verifier that fails admits nobody",
     "cairnloop_engine/retrieval/embedding.py": "an embedder that fails turns search lexical",
+    "cairnloop_engine/retrieval/gaps.py": "what cannot be noted must not cost a draft",
     "cairnloop_cli/boundary.py": "the command line's last boundary: a bug becomes exit code 70",
     "cairnloop_tui/app.py": "the console's last boundary: a bug becomes a dialog, the app lives",
     "cairnloop_tui/asking.py": "a command that fails tells its caller instead of the event loop",

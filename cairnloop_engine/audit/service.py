@@ -14,6 +14,7 @@ from cairnloop_engine.audit.model import ACTOR, FORGOTTEN, StoredEvent
 from cairnloop_engine.audit.tables import AuditEventRow
 from cairnloop_engine.core.database import Work
 from cairnloop_engine.core.errors import JsonValue
+from cairnloop_engine.core.installkey import InstallKey
 from cairnloop_engine.core.text import storable
 
 SALT_BYTES = 16
@@ -63,16 +64,25 @@ async def record(
     work.changed("audit", subject[1])
 
 
-async def _mark(work: Work, event: StoredEvent) -> bytes | None:
-    """The mark of this installation; None on a host that lacks its key, which verify tells.
+async def install_key(work: Work) -> InstallKey | None:
+    """The key of this installation; None on a host that lacks it.
 
-    The actor's salt is random, so no two events bear the same mark.
+    Made only for an installation whose trail was never sealed: another key could not vouch for it.
     """
     if work.keys is None:
         return None
     key = work.keys.find()
     if key is None and await queries.head(work) is None:
         key = work.keys.make()
+    return key
+
+
+async def _mark(work: Work, event: StoredEvent) -> bytes | None:
+    """The mark of this installation; None on a host that lacks its key, which verify tells.
+
+    The actor's salt is random, so no two events bear the same mark.
+    """
+    key = await install_key(work)
     return None if key is None else ChainKeys.derive(key.derived).mark(event)
 
 
