@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     clarification_limit: int = Field(
         1, ge=0, description="Clarifying questions in a row before a person takes over."
     )
+    gap_retention_days: float = Field(
+        90.0, gt=0, description="Days for which a question that found nothing is kept."
+    )
     auto_send_enabled: bool = Field(
         False, description="Lets a policy that answers `allow` send a draft without an operator."
     )

@@ -41,12 +41,14 @@ from cairnloop_engine.governance import sweeping as governance_sweeping
 from cairnloop_engine.governance import telemetry as governance_telemetry
 from cairnloop_engine.governance.bundled import InternalNote
 from cairnloop_engine.governance.config import governance_config
+from cairnloop_engine.governance.effect_queries import effects
 from cairnloop_engine.governance.facade import Governance
 from cairnloop_engine.governance.gates import Gates
 from cairnloop_engine.governance.ports import ConfiguredIdentity, IdentityProvider
 from cairnloop_engine.governance.registry import Registry
 from cairnloop_engine.hosts import load
 from cairnloop_engine.knowledge.model import KnowledgeConfig
+from cairnloop_engine.retrieval import case_jobs, gap_jobs
 from cairnloop_engine.retrieval import jobs as retrieval_jobs
 from cairnloop_engine.retrieval.adapters.choice import embedder_named
 from cairnloop_engine.retrieval.config import RetrievalConfig
@@ -103,7 +105,10 @@ def choose(settings: Settings, host: HostParts) -> Parts:
     Raises:
         Misconfigured: ``host_part_missing`` or ``host_part_unfit``.
     """
-    retrieval = RetrievalConfig(clarification_limit=settings.clarification_limit)
+    retrieval = RetrievalConfig(
+        clarification_limit=settings.clarification_limit,
+        gap_retention=timedelta(days=settings.gap_retention_days),
+    )
     embedder = host.embedder or embedder_named(settings.embedder, threads=os.cpu_count() or 1)
     return Parts(
         audit=_audit(settings),
@@ -180,6 +185,7 @@ def handlers(parts: Parts) -> dict[type, Sequence[EventHandler]]:
         event: [handler] for event, handler in retrieval.items()
     }
     others = (
+        case_jobs.handlers(),
         drafting_handlers.handlers(parts.drafting),
         governance_telemetry.handlers(parts.gates.registry),
     )
@@ -205,6 +211,7 @@ def wire(db: Database, parts: Parts, *, ground: Grounder, windows: Windows = PRO
     specs = [
         *conversation_jobs.tasks(db),
         *retrieval_jobs.tasks(db, parts.embedding, parts.retrieval),
+        *case_jobs.tasks(db, parts.embedding, parts.retrieval, actions=effects),
         *drafting_jobs.tasks(db, drafting, parts.drafting, propose=_proposer(governance)),
         *governance_jobs.tasks(db, parts.gates, parts.gates.config),
     ]
@@ -224,6 +231,8 @@ def wire(db: Database, parts: Parts, *, ground: Grounder, windows: Windows = PRO
         *audit_jobs.sweeps(db, parts.audit),
         *conversation_jobs.sweeps(db),
         *retrieval_jobs.sweeps(db, parts.embedding),
+        *case_jobs.sweeps(db, parts.embedding),
+        *gap_jobs.sweeps(db, retention=parts.retrieval.gap_retention),
         *governance_sweeping.sweeps(db, parts.gates, parts.gates.config),
     ]
     return Wired(tasks, sweeps)

@@ -26,4 +26,5 @@ class RetrievalConfig:
     remembered_queries: int = 256
     max_query_length: int = 2_000
     evidence_limit: int = 5
+    gap_retention: timedelta = timedelta(days=90)
     recipe: Recipe = field(default_factory=Recipe)

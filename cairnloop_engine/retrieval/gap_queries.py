@@ -60,7 +60,7 @@ async def insert_or_count(work: Work, **values: Any) -> GapEventId:
     statement = insert(GapEventRow).values(
         workspace=work.workspace, occurrences=1, inserted_at=work.now, **values
     )
-    found = await work.session.scalar(
+    found = await work.session.execute(
         statement.on_conflict_do_update(
             index_elements=_SAME,
             set_={
@@ -71,9 +71,7 @@ async def insert_or_count(work: Work, **values: Any) -> GapEventId:
             },
         ).returning(GapEventRow.id)
     )
-    if found is None:
-        raise AssertionError("an insert or update always returns its row")
-    return GapEventId(found)
+    return GapEventId(found.scalar_one())
 
 
 async def recent(read: Read, *, after: GapPosition | None, limit: int) -> Sequence[GapEventRow]:
