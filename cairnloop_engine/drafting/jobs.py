@@ -45,6 +45,8 @@ from cairnloop_engine.drafting.proposal import Proposal, fault, within_limit
 from cairnloop_engine.drafting.query import MESSAGES, build_query
 from cairnloop_engine.drafting.service import DRAFT_TASK, Finding
 from cairnloop_engine.drafting.suggestions import DRAFTER, PROPOSE_TASK, Handing
+from cairnloop_engine.retrieval import gaps
+from cairnloop_engine.retrieval.gap_model import gap_of_draft
 from cairnloop_engine.retrieval.model import GroundingBundle
 
 log = logging.getLogger(__name__)
@@ -165,6 +167,7 @@ class Drafter:
             action=await self._action(caller, request, brief, proposal)
             if policy is not PolicyVerdict.DENY
             else None,
+            gap=gap_of_draft(bundle),
         )
 
     async def _action(
@@ -213,3 +216,10 @@ class Drafter:
             await work.debounce(kind=DRAFT_TASK, key=request.key, due_at=work.now)
         elif reason is None and finding is not None:
             await service.create_draft(work, finding)
+            if finding.gap is not None:
+                await gaps.note_draft(
+                    work,
+                    finding.gap,
+                    conversation_id=request.conversation_id,
+                    message_id=finding.question.message_id,
+                )

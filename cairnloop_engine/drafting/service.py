@@ -26,6 +26,7 @@ from cairnloop_engine.drafting.outcomes import discard, locked_conversation
 from cairnloop_engine.drafting.ports import SuggestedAction
 from cairnloop_engine.drafting.proposal import Proposal
 from cairnloop_engine.drafting.tables import DraftRecord
+from cairnloop_engine.retrieval.gap_model import Gap
 from cairnloop_engine.retrieval.model import EVIDENCE_VERSION
 
 DRAFT_TASK = "drafting.draft"
@@ -43,6 +44,7 @@ class Finding:
     policy_name: str
     may_send: bool = False
     action: SuggestedAction | None = None
+    gap: Gap | None = None
 
 
 async def ask(work: Work, conversation_id: ConversationId) -> DraftRequest:

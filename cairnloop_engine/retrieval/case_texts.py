@@ -78,7 +78,7 @@ def tell(
     earlier = answers[:-1][-MOST_EARLIER_ANSWERS:]
     done = list(actions)[-MOST_ACTIONS:] or earlier
     return CaseText(
-        subject=title or _first_line(issue or NOTHING_ASKED),
+        subject=title or truncate(" ".join((issue or NOTHING_ASKED).split()), LINE_LENGTH),
         issue_summary=issue or title or NOTHING_ASKED,
         resolution_note=_kept(answers[-1], TEXT_LENGTH),
         actions_taken=tuple(dict.fromkeys(_kept(one, ACTION_LENGTH) for one in done)),
@@ -90,10 +90,6 @@ def _opening(said: Sequence[Spoken]) -> list[str]:
     """The customer's first words, up to our answer; a thread may begin with us."""
     theirs = dropwhile(lambda one: one.role is not Role.USER, said)
     return [one.content.strip() for one in takewhile(lambda one: one.role is Role.USER, theirs)]
-
-
-def _first_line(text: str) -> str:
-    return truncate(text.splitlines()[0], LINE_LENGTH)
 
 
 def _kept(text: str, limit: int) -> str:
