@@ -32,25 +32,61 @@ _KEEPALIVE = {
 }
 
 
+class Answers:
+    """Where the lines of one worker tell each other that the database answers again.
+
+    Each waits out a fault for itself, up to seconds; the first that gets through ends the waits
+    of the others, so that a worker is back as a whole when its database is.
+    """
+
+    def __init__(self) -> None:
+        self._again = asyncio.Event()
+
+    def tell(self) -> None:
+        """End every wait that goes on now."""
+        self._again.set()
+        self._again = asyncio.Event()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait, but no longer than until somebody tells."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._again.wait()
+        except TimeoutError:
+            return
+
+
 class Line:
     """One connection, used by one caller at a time."""
 
-    def __init__(self, arguments: dict[str, Any]) -> None:
+    def __init__(self, arguments: dict[str, Any], answers: Answers) -> None:
         self._arguments = {**_KEEPALIVE, **arguments, "autocommit": True}
+        self._answers = answers
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
+        self._failing = False
 
     async def run(self, call: Callable[[Connection], Awaitable[T]]) -> T:
         """Do one exchange. One of ``FAULTS`` says that it is not known to have happened."""
         async with self._turn:
             try:
                 async with asyncio.timeout(PATIENCE_S):
-                    return await call(await self._open())
+                    answer = await call(await self._open())
             except BaseException as error:
+                self._failing = True
                 # An exchange that was cut short leaves the connection in the middle of it.
                 if not isinstance(error, psycopg.Error) or self._is_broken():
                     await self.close()
                 raise
+            # Only after a fault of its own: the waits of a line that alone is in trouble stand.
+            if self._failing:
+                self._failing = False
+                self._answers.tell()
+            return answer
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before trying again, but no longer than until another line gets through."""
+        await self._answers.wait(seconds)
 
     async def opened(self) -> Connection:
         """The connection itself, for whoever listens on it."""

@@ -89,7 +89,7 @@ class Settler:
                 return await self._line.run(call)
             except FAULTS as error:
                 log.warning("the worker cannot record its runs: %s", type(error).__name__)
-                await asyncio.sleep(pauses.take())
+                await self._line.pause(pauses.take())
 
     async def release(self, run: Run) -> None:
         """Give a job back because the worker stops; tried once, for the sweep covers the rest."""

@@ -26,6 +26,7 @@ from cairnloop_engine.core.jobs import JobContext, TaskSpec
 from cairnloop_engine.core.lines import (
     FAULTS,
     PATIENCE_S,
+    Answers,
     Connection,
     Line,
     LineConnector,
@@ -56,8 +57,10 @@ class FencedWorker(Worker):
     """One life of a worker. It ends when asked to stop, or when it could not even begin."""
 
     def __init__(self, bench: Bench) -> None:
+        self._answers = Answers()
         self._lines = {
-            name: Line(bench.connection) for name in ("fetch", "settle", "beat", "listen")
+            name: Line(bench.connection, self._answers)
+            for name in ("fetch", "settle", "beat", "listen")
         }
         super().__init__(
             procrastinate.App(connector=LineConnector(self._lines["beat"])),
@@ -84,6 +87,7 @@ class FencedWorker(Worker):
         """Take no more jobs; running ones get the plan's time to finish."""
         super().stop()  # type: ignore[no-untyped-call]
         self._slot_free.set()
+        self._answers.tell()
 
     # Taking jobs
 
@@ -140,7 +144,8 @@ class FencedWorker(Worker):
             except FAULTS:
                 log.debug("could not register again yet")
         log.warning("the worker cannot reach its queue: %s", type(error).__name__)
-        await _unless(self._stop_event, pause_s)
+        if not self._stop_event.is_set():
+            await self._lines["fetch"].pause(pause_s)
 
     async def _until_a_slot_is_free(self) -> None:
         self._slot_free.clear()
@@ -223,7 +228,7 @@ class FencedWorker(Worker):
                 await self._beat()
             except FAULTS as error:
                 log.warning("the worker's heartbeat is not heard: %s", type(error).__name__)
-                await asyncio.sleep(pauses.take())
+                await self._lines["beat"].pause(pauses.take())
             else:
                 pauses.reset()
                 await asyncio.sleep(self._bench.windows.heartbeat.total_seconds())
@@ -269,7 +274,7 @@ class FencedWorker(Worker):
             except FAULTS as error:
                 log.warning("the worker hears no notifications: %s", type(error).__name__)
             await self._lines["listen"].close()
-            await asyncio.sleep(pauses.take())
+            await self._lines["listen"].pause(pauses.take())
 
     async def _listen(self, channels: list[str], pauses: Pauses) -> None:
         connection = await self._lines["listen"].opened()
@@ -325,12 +330,3 @@ def _stand_down(job: Fetched) -> None:
         "a run was taken away; it stands down",
         extra={"task": job.task, "job": job.run.job_id, "run": job.run.token},
     )
-
-
-async def _unless(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but no longer than until a stop is asked."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
