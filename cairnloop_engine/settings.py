@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     clarification_limit: int = Field(
         1, ge=0, description="Clarifying questions in a row before a person takes over."
     )
+    calibration_max_drift: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of articles that may change before a calibration of grounding expires.",
+    )
     gap_retention_days: float = Field(
         90.0, gt=0, description="Days for which a question that found nothing is kept."
     )

@@ -107,6 +107,7 @@ def choose(settings: Settings, host: HostParts) -> Parts:
     """
     retrieval = RetrievalConfig(
         clarification_limit=settings.clarification_limit,
+        calibration_max_drift=settings.calibration_max_drift,
         gap_retention=timedelta(days=settings.gap_retention_days),
     )
     embedder = host.embedder or embedder_named(settings.embedder, threads=os.cpu_count() or 1)

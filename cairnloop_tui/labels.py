@@ -87,6 +87,8 @@ _REASONS = MappingProxyType(
         "no_canonical_results": "No published knowledge fits.",
         "provider_timeout": "The search took too long.",
         "index_unavailable": "The search index could not be read.",
+        "embedder_unavailable": "The knowledge could be searched by words only.",
+        "unexpected_error": "The search failed.",
     }
 )
 

@@ -41,6 +41,8 @@ KNOWN: Mapping[str, str] = {
     "knowledge.published": "Article published",
     "knowledge.archived": "Article archived",
     "retrieval.rebuild_requested": "Index rebuild requested",
+    "retrieval.calibrated": "Grounding calibrated",
+    "retrieval.calibration_withdrawn": "Calibration withdrawn",
     "governance.proposed": "Action proposed",
     "governance.asked_again": "Proposed again elsewhere",
     "governance.blocked": "Action blocked",

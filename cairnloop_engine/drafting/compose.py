@@ -50,6 +50,8 @@ _REASONS = {
     Reason.NO_CANONICAL_RESULTS: "no published article answers this",
     Reason.PROVIDER_TIMEOUT: "the knowledge search took too long",
     Reason.INDEX_UNAVAILABLE: "the knowledge search is not available right now",
+    Reason.EMBEDDER_UNAVAILABLE: "the knowledge could be searched by words only",
+    Reason.UNEXPECTED_ERROR: "the knowledge search failed",
 }
 
 

@@ -26,5 +26,7 @@ class RetrievalConfig:
     remembered_queries: int = 256
     max_query_length: int = 2_000
     evidence_limit: int = 5
+    # The share of articles that may change before a calibration expires.
+    calibration_max_drift: float = 0.2
     gap_retention: timedelta = timedelta(days=90)
     recipe: Recipe = field(default_factory=Recipe)

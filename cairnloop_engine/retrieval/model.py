@@ -57,6 +57,9 @@ class Reason(StrEnum):
     NO_CANONICAL_RESULTS = "no_canonical_results"
     PROVIDER_TIMEOUT = "provider_timeout"
     INDEX_UNAVAILABLE = "index_unavailable"
+    # Searched by words alone, and they found nothing: that is no proof that nothing is known.
+    EMBEDDER_UNAVAILABLE = "embedder_unavailable"
+    UNEXPECTED_ERROR = "unexpected_error"
 
 
 class Degraded(StrEnum):
@@ -65,13 +68,15 @@ class Degraded(StrEnum):
     EMBEDDER_UNAVAILABLE = "embedder_unavailable"
     SEARCH_TIMED_OUT = "search_timed_out"
     INDEX_BUSY = "index_busy"
+    # Anything else that went wrong inside a search; the log tells what.
+    SEARCH_FAILED = "search_failed"
     QUERY_SHORTENED = "query_shortened"
     # The articles were searched, the resolved cases could not be.
     CASES_UNAVAILABLE = "cases_unavailable"
 
 
 # Nothing can be concluded from the absence of results after one of these.
-FAILED = frozenset({Degraded.SEARCH_TIMED_OUT, Degraded.INDEX_BUSY})
+FAILED = frozenset({Degraded.SEARCH_TIMED_OUT, Degraded.INDEX_BUSY, Degraded.SEARCH_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,8 @@ class Grounding:
     """How far the results carry a reply.
 
     ``confidence`` is the chunk cosine of the first result (0 when unknown); it is a probability
-    only when ``calibrated``. ``signals`` keeps every number that the decision looked at.
+    only when ``calibrated``. ``signals`` keeps every number that the decision looked at, so that
+    :func:`grounding.replay` can decide again from what is stored.
     """
 
     status: GroundingStatus
