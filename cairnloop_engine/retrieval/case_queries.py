@@ -1,4 +1,4 @@
-"""Every SQL statement about resolved cases: what they are made from, and their place in the index."""
+"""Every SQL statement about resolved cases: what they are made of, and their place in the index."""
 
 from __future__ import annotations
 
@@ -108,9 +108,7 @@ async def replace_passages(work: Work, case_id: CaseId, chunks: Sequence[Chunk])
 async def passages(read: Read, case_id: CaseId) -> list[Passage]:
     """The passages of a case in reading order."""
     found = await read.session.execute(
-        select(
-            CaseChunkRow.id, CaseChunkRow.position, CaseChunkRow.heading, CaseChunkRow.content
-        )
+        select(CaseChunkRow.id, CaseChunkRow.position, CaseChunkRow.heading, CaseChunkRow.content)
         .where(CaseChunkRow.workspace == read.workspace, CaseChunkRow.case_id == case_id)
         .order_by(CaseChunkRow.position)
     )
@@ -231,9 +229,7 @@ async def claim_pending(
     return [Lost(workspace, ConversationId(one)) for workspace, one in found]
 
 
-async def unindexed(
-    read: Read, *, after: int, resolved_before: datetime, limit: int
-) -> list[Lost]:
+async def unindexed(read: Read, *, after: int, resolved_before: datetime, limit: int) -> list[Lost]:
     """Resolved and answered conversations that are no case yet, of every workspace, by id."""
     indexed = select(CaseRow.id).where(CaseRow.conversation_id == ConversationRow.id).exists()
     found = await read.session.execute(

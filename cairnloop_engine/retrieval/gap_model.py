@@ -11,6 +11,7 @@ from cairnloop_engine.core.errors import JsonObject
 from cairnloop_engine.core.ids import MessageId
 from cairnloop_engine.core.text import is_blank, normalise_line, redact, storable, truncate
 from cairnloop_engine.retrieval.model import (
+    FAILED,
     Degraded,
     Evidence,
     Grounding,
@@ -65,6 +66,8 @@ _CLASSES: Mapping[Reason, OutcomeClass] = {
     Reason.CLARIFICATION_LIMIT_REACHED: OutcomeClass.POLICY_LIMIT,
     Reason.PROVIDER_TIMEOUT: OutcomeClass.RETRIEVAL_ERROR,
     Reason.INDEX_UNAVAILABLE: OutcomeClass.RETRIEVAL_ERROR,
+    Reason.EMBEDDER_UNAVAILABLE: OutcomeClass.RETRIEVAL_ERROR,
+    Reason.UNEXPECTED_ERROR: OutcomeClass.RETRIEVAL_ERROR,
 }
 
 
@@ -135,8 +138,11 @@ def outcome(
     if grounding.may_reply:
         return None
     found = _CLASSES.get(grounding.reason, OutcomeClass.WEAK_GROUNDING)
+    failed = not FAILED.isdisjoint(degraded)
+    if failed or found is OutcomeClass.RETRIEVAL_ERROR:
+        return OutcomeClass.RETRIEVAL_ERROR, grounding.reason.value
     away = Degraded.EMBEDDER_UNAVAILABLE
-    if away in degraded and found is not OutcomeClass.RETRIEVAL_ERROR:
+    if away in degraded:
         return OutcomeClass.RETRIEVAL_ERROR, away.value
     return found, grounding.reason.value
 
