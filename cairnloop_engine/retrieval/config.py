@@ -13,7 +13,8 @@ class RetrievalConfig:
     """Limits and constants of the slice, from the settings.
 
     ``language`` names the Postgres text search configuration; a change needs
-    ``retrieval rebuild``. ``alpha`` None takes the embedder's own.
+    ``retrieval rebuild``. ``alpha`` None takes the embedder's own. ``case_limit`` is the most
+    resolved cases that one search returns beside the articles.
     """
 
     language: str = "english"
@@ -21,6 +22,7 @@ class RetrievalConfig:
     alpha: float | None = None
     clarification_limit: int = 1
     search_timeout: timedelta = timedelta(seconds=2)
+    rerank_timeout: timedelta = timedelta(seconds=1)
     query_embedding_timeout: timedelta = timedelta(seconds=2)
     passage_embedding_timeout: timedelta = timedelta(minutes=4)
     remembered_queries: int = 256
@@ -28,5 +30,6 @@ class RetrievalConfig:
     evidence_limit: int = 5
     # The share of articles that may change before a calibration expires.
     calibration_max_drift: float = 0.2
+    case_limit: int = 3
     gap_retention: timedelta = timedelta(days=90)
     recipe: Recipe = field(default_factory=Recipe)

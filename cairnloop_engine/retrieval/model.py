@@ -73,6 +73,8 @@ class Degraded(StrEnum):
     QUERY_SHORTENED = "query_shortened"
     # The articles were searched, the resolved cases could not be.
     CASES_UNAVAILABLE = "cases_unavailable"
+    # The results stand in the order of the search.
+    RERANKER_UNAVAILABLE = "reranker_unavailable"
 
 
 # Nothing can be concluded from the absence of results after one of these.
@@ -94,14 +96,29 @@ class GroundingThresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAs:
+    """A word that nobody uses, and the one that it was probably meant as; ``lexeme`` is indexed."""
+
+    asked: str
+    read: str
+    lexeme: str
+
+
+@dataclass(frozen=True, slots=True)
 class Why:
-    """Which signals brought a result here; a cosine is None when that vector does not exist."""
+    """Which signals brought a result here; a cosine is None when that vector does not exist.
+
+    ``cos_chunk`` is that of the nearest passage, also when the passage shown is the one that names
+    an identifier. ``read_as`` holds the words of the question that match only as corrected.
+    """
 
     cos_title: float | None
     cos_doc: float | None
     cos_chunk: float | None
     bm25_share: float
     lexemes: tuple[str, ...]
+    identifiers: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()
 
     @property
     def cosine(self) -> float | None:
@@ -116,6 +133,8 @@ class Why:
             "cos_chunk": self.cos_chunk,
             "bm25_share": self.bm25_share,
             "lexemes": list(self.lexemes),
+            "identifiers": list(self.identifiers),
+            "read_as": list(self.read_as),
         }
 
     @classmethod
@@ -126,6 +145,8 @@ class Why:
             cos_chunk=_number(stored.get("cos_chunk")),
             bm25_share=_number(stored.get("bm25_share")) or 0.0,
             lexemes=_texts(stored.get("lexemes")),
+            identifiers=_texts(stored.get("identifiers")),
+            read_as=_texts(stored.get("read_as")),
         )
 
 
@@ -281,13 +302,24 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a search took, for whoever asks it to explain itself."""
+    """What a search did and took, for whoever asks it to explain itself.
+
+    ``embedder`` made the vectors that were compared. ``search_ms`` is everything in the database,
+    ``read_ms`` its part that reads the question and ``cases_ms`` the part for resolved cases.
+    ``left_out`` are words too common to tell anything in a corpus of this size.
+    """
 
     embedder: str
     fusion: str
     alpha: float
     embed_ms: float
     search_ms: float
+    read_ms: float = 0.0
+    cases_ms: float = 0.0
+    rerank_ms: float = 0.0
+    language: str = ""
+    identifiers: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +332,7 @@ class SearchResult:
     degraded: tuple[Degraded, ...] = ()
     embedder: str = ""
     trace: Trace | None = None
+    read_as: tuple[ReadAs, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

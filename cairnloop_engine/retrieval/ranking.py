@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -38,6 +39,30 @@ class Recipe:
     most_lexemes: int = 64
     rrf_k: float = 5.0
     rrf_vector_weight: float = 2.0
+    # A corrected word counts a little less than one that was typed right.
+    typo_discount: float = 0.8
+    # In a corpus of this size or more, words that a tenth of the documents share are left out
+    # when a rarer one is there.
+    common_from: int = 20_000
+    common_share: float = 0.1
+    # Cases tell of a problem in the customer's own words: meaning finds them better than words do.
+    case_alpha: float = 0.85
+    # A precedent loses half of its freshness in this time, and freshness is this share of a score.
+    case_half_life: timedelta = timedelta(days=180)
+    case_recency: float = 0.3
+
+    def alpha_for_cases(self, alpha: float) -> float:
+        """The weight of the cosine among cases, for a model whose weight among articles is given.
+
+        A model that is not trusted with articles is not trusted with cases either.
+        """
+        return max(alpha, self.case_alpha) if alpha >= 0.5 else alpha
+
+
+def recency(recipe: Recipe, age: timedelta) -> float:
+    """What a case's age leaves of its score: all of it today, never less than the rest."""
+    halves = max(age / recipe.case_half_life, 0.0)
+    return 1 - recipe.case_recency * (1 - math.pow(0.5, halves))
 
 
 def inverse_frequency(n_docs: float, document_frequency: float) -> float:

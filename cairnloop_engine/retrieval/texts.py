@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cairnloop_engine.core.text import normalise_line
 from cairnloop_engine.knowledge.sentences import cut, sentences
+from cairnloop_engine.retrieval.identifiers import MARK, counted
 from cairnloop_engine.retrieval.model import Slot
 
 # An embedder reads about 256 word pieces; what lies far behind costs time and changes nothing.
@@ -37,14 +38,17 @@ class Entry:
 
 
 def to_embed(title: str, body: str, passages: Sequence[Passage]) -> list[Entry]:
-    """The texts of one article: the whole, its title, and every passage with title and path."""
-    entries = [
-        Entry(Slot.DOCUMENT, 0, None, f"{title}\n{body}"[:READ_BY_EMBEDDER]),
-        Entry(Slot.TITLE, 0, None, title),
-    ]
+    """The texts of one article: the whole, its title, and every passage with title and path.
+
+    A document without a title, as evaluations have them, has no text for it either.
+    """
+    whole = f"{title}\n{body}" if title else body
+    entries = [Entry(Slot.DOCUMENT, 0, None, whole[:READ_BY_EMBEDDER])]
+    if title:
+        entries.append(Entry(Slot.TITLE, 0, None, title))
     for passage in passages:
-        path = f"{passage.heading}. " if passage.heading else ""
-        text = f"{title}. {path}{passage.content}"
+        above = "".join(f"{name}. " for name in (title, passage.heading) if name)
+        text = f"{above}{passage.content}"
         entries.append(
             Entry(Slot.CHUNK, passage.position, passage.chunk_id, text[:READ_BY_EMBEDDER])
         )
@@ -82,8 +86,11 @@ def telling_sentences(
 
 def _covered(sentence: str, lexemes: Sequence[str]) -> frozenset[str]:
     words = [word.strip(".,;:!?()[]\"'") for word in normalise_line(sentence).split()]
+    codes = counted([sentence]) if any(lexeme.startswith(MARK) for lexeme in lexemes) else {}
     return frozenset(
-        lexeme for lexeme in lexemes if any(word.startswith(_stem(lexeme)) for word in words)
+        lexeme
+        for lexeme in lexemes
+        if lexeme in codes or any(word.startswith(_stem(lexeme)) for word in words)
     )
 
 
