@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from cairnloop_engine.core.errors import JsonObject
+from cairnloop_engine.core.errors import JsonObject, JsonValue
 from cairnloop_engine.core.ids import MessageId
 from cairnloop_engine.core.text import is_blank, normalise_line, redact, storable, truncate
 from cairnloop_engine.retrieval.model import (
@@ -240,7 +240,7 @@ def _target(found: Hit | Evidence) -> JsonObject:
     return {name: value for name, value in ids.items() if value is not None}
 
 
-def _match_reasons(found: Hit | Evidence) -> list[str]:
+def _match_reasons(found: Hit | Evidence) -> list[JsonValue]:
     reasons = {
         "keyword_match": found.why.bm25_share > 0,
         "semantic_match": found.why.cosine is not None,
