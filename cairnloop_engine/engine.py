@@ -201,6 +201,7 @@ class Engine:
             self.retrieval,
             runner.versions(),
             self.schema_version,
+            type(parts.draft_generator).__name__,
         )
         self.operations = Operations(site, self.conversations)
 

@@ -12,8 +12,12 @@ from cairnloop_engine.drafting.ports import (
     ActionSuggester,
     AutomationPolicy,
     DraftGenerator,
+    Line,
+    QueryRewriter,
+    Speaker,
     SuggestedAction,
     SuggestionContext,
+    ThreadedGenerator,
 )
 from cairnloop_engine.governance.ports import DecisionAsked, IdentityProvider
 from cairnloop_engine.governance.tools import Tool, TransactionalTool
@@ -27,8 +31,12 @@ __all__ = [
     "DraftGenerator",
     "Embedder",
     "IdentityProvider",
+    "Line",
+    "QueryRewriter",
+    "Speaker",
     "SuggestedAction",
     "SuggestionContext",
+    "ThreadedGenerator",
     "Tool",
     "TransactionalTool",
     "WidgetIdentity",

@@ -111,6 +111,28 @@ class Settings(BaseSettings):
     auto_send_enabled: bool = Field(
         False, description="Lets a policy that answers `allow` send a draft without an operator."
     )
+    drafting_model: str = Field(
+        "scoria",
+        pattern="^(scoria|anthropic)$",
+        description="Who words a reply: `scoria` quotes the articles, `anthropic` asks a model.",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, description="Key of the Anthropic API. Unset: `ANTHROPIC_API_KEY` is read."
+    )
+    anthropic_model: str = Field(
+        "claude-sonnet-4-6", min_length=1, max_length=80, description="Name of the model to ask."
+    )
+    anthropic_max_tokens: int = Field(
+        1024, ge=64, le=8192, description="Longest reply of the model, in tokens."
+    )
+    anthropic_timeout: float = Field(
+        20.0, gt=0, le=20, description="Seconds that a draft waits for the model, retry included."
+    )
+    anthropic_base_url: str = Field(
+        "https://api.anthropic.com",
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$",
+        description="Address of the API; a gateway of your own, for instance.",
+    )
 
     # Governed actions
     tools: Names = Field(
@@ -200,7 +222,9 @@ class Settings(BaseSettings):
     draft_generator: str | None = Field(
         None, description="Dotted path of your DraftGenerator.", pattern=r"^[\w.]+:[\w.]+$"
     )
-
+    query_rewriter: str | None = Field(
+        None, description="Dotted path of your QueryRewriter.", pattern=r"^[\w.]+:[\w.]+$"
+    )
     action_suggester: str | None = Field(
         None, description="Dotted path of your ActionSuggester.", pattern=r"^[\w.]+:[\w.]+$"
     )
@@ -268,7 +292,7 @@ class Settings(BaseSettings):
             raise Misconfigured(
                 "settings_invalid", f"The settings file {path} is not valid TOML: {error}"
             ) from error
-        return loaded
+        return _with_the_vendors_key(loaded, environment)
 
     def with_changes(self, **changes: Any) -> Self:
         """The same settings with some values replaced, without reading file or environment."""
@@ -282,6 +306,14 @@ class Settings(BaseSettings):
         if os.geteuid() == 0:
             return Path("/var/lib/cairnloop")
         return user_data_path("cairnloop", appauthor=False)
+
+
+def _with_the_vendors_key(loaded: Settings, environment: Mapping[str, str]) -> Settings:
+    """The key under the name that the vendor's own tools read, unless ours is set."""
+    theirs = environment.get("ANTHROPIC_API_KEY", "").strip()
+    if loaded.anthropic_api_key is not None or not theirs:
+        return loaded
+    return loaded.with_changes(anthropic_api_key=SecretStr(theirs))
 
 
 def _found(environment: Mapping[str, str]) -> Path | None:

@@ -22,6 +22,7 @@ from cairnloop_engine.core.rescue import PRODUCTION, Windows, check_windows, res
 from cairnloop_engine.core.retention import PRUNE_EVERY, Retention, prune
 from cairnloop_engine.drafting import handlers as drafting_handlers
 from cairnloop_engine.drafting import jobs as drafting_jobs
+from cairnloop_engine.drafting.adapters.anthropic import Anthropic, AnthropicConfig
 from cairnloop_engine.drafting.adapters.scoria import Scoria
 from cairnloop_engine.drafting.jobs import DraftingParts
 from cairnloop_engine.drafting.model import DraftingConfig, SuggestionState
@@ -34,6 +35,7 @@ from cairnloop_engine.drafting.ports import (
     NoSuggestions,
     Outcome,
     Proposer,
+    QueryRewriter,
     SuggestedAction,
 )
 from cairnloop_engine.governance import jobs as governance_jobs
@@ -65,6 +67,7 @@ class HostParts:
     automation_policy: AutomationPolicy | None = None
     draft_generator: DraftGenerator | None = None
     action_suggester: ActionSuggester | None = None
+    query_rewriter: QueryRewriter | None = None
     embedder: Embedder | None = None
     widget_verifier: WidgetVerifier | None = None
     identity_provider: IdentityProvider | None = None
@@ -86,6 +89,7 @@ class Parts:
     automation_policy: AutomationPolicy
     draft_generator: DraftGenerator
     action_suggester: ActionSuggester
+    query_rewriter: QueryRewriter | None
     embedding: Embedding
     widget_verifier: WidgetVerifier | None
     retention: Retention
@@ -137,8 +141,10 @@ def choose(settings: Settings, host: HostParts) -> Parts:
         or RequireApproval(),
         draft_generator=host.draft_generator
         or load(settings.draft_generator, "DraftGenerator", "generate")
-        or Scoria(),
+        or _generator(settings),
         action_suggester=_suggester(settings, host),
+        query_rewriter=host.query_rewriter
+        or load(settings.query_rewriter, "QueryRewriter", "rewrite"),
         embedding=Embedding(
             embedder,
             query_timeout_s=retrieval.query_embedding_timeout.total_seconds(),
@@ -151,6 +157,23 @@ def choose(settings: Settings, host: HostParts) -> Parts:
             finished=timedelta(hours=settings.finished_job_hours),
             dead_letters=timedelta(days=settings.dead_letter_days),
         ),
+    )
+
+
+def _generator(settings: Settings) -> DraftGenerator:
+    """Who words replies here when the host brings nobody."""
+    if settings.drafting_model == "scoria":
+        return Scoria()
+    return Anthropic(
+        AnthropicConfig(
+            key=settings.anthropic_api_key,
+            model=settings.anthropic_model,
+            max_tokens=settings.anthropic_max_tokens,
+            base_url=settings.anthropic_base_url,
+            timeout=timedelta(seconds=settings.anthropic_timeout),
+            clarification_limit=settings.clarification_limit,
+            max_length=settings.max_message_length,
+        )
     )
 
 
@@ -207,6 +230,7 @@ def wire(db: Database, parts: Parts, *, ground: Grounder, windows: Windows = PRO
         generator=parts.draft_generator,
         policy=parts.automation_policy,
         suggester=parts.action_suggester,
+        rewriter=parts.query_rewriter,
     )
     governance = Governance(db, parts.gates, parts.gates.config)
     specs = [

@@ -120,6 +120,10 @@ def _told(draft: DraftView, events: tuple[AuditEvent, ...]) -> list[Shown]:
         f"So it became: {humanise(draft.proposal_type.value)}, written by {by}"
         f" · policy {humanise(draft.policy.value)}",
     ]
+    if grounding.quote:
+        shown += ["The model named these words of a source as the answer:", Block(grounding.quote)]
+    elif grounding.quote is not None:
+        shown.append("The model found no words in the sources that answer.")
     if draft.fallback_reason is not None:
         shown.append(f"Another generator was tried first: {humanise(draft.fallback_reason)}")
     if draft.suggested is not None:

@@ -159,20 +159,23 @@ async def visible_messages(
 
 
 async def recent_messages(
-    read: Read, conversation_id: ConversationId, *, roles: frozenset[Role], limit: int
+    read: Read,
+    conversation_id: ConversationId,
+    *,
+    roles: frozenset[Role],
+    limit: int,
+    until: int | None = None,
 ) -> list[MessageRow]:
-    """The newest visible messages of some roles, newest first."""
-    found = await read.session.scalars(
-        select(MessageRow)
-        .where(
-            MessageRow.workspace == read.workspace,
-            MessageRow.conversation_id == conversation_id,
-            MessageRow.role.in_(roles),
-            MessageRow.customer_position.is_not(None),
-        )
-        .order_by(MessageRow.sequence.desc())
-        .limit(limit)
+    """The newest visible messages of some roles, newest first, up to a sequence number."""
+    statement = select(MessageRow).where(
+        MessageRow.workspace == read.workspace,
+        MessageRow.conversation_id == conversation_id,
+        MessageRow.role.in_(roles),
+        MessageRow.customer_position.is_not(None),
     )
+    if until is not None:
+        statement = statement.where(MessageRow.sequence <= until)
+    found = await read.session.scalars(statement.order_by(MessageRow.sequence.desc()).limit(limit))
     return list(found)
 
 

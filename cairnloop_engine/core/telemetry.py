@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, TextIO
@@ -97,6 +98,25 @@ def mark(name: str, attributes: Mapping[str, str | int]) -> None:
         from opentelemetry import trace  # deferred: loaded by the host, or there is nobody to tell
 
         trace.get_tracer(SCOPE).start_span(name, attributes=dict(attributes)).end()
+
+
+@contextmanager
+def spanned(name: str, attributes: Mapping[str, str | int]) -> Iterator[None]:
+    """A piece of work as a span that tells whether it ended well; never in words of an error."""
+    if not _is_watched("trace"):
+        yield
+        return
+    from opentelemetry import trace  # deferred: loaded by the host, or there is nobody to tell
+
+    span = trace.get_tracer(SCOPE).start_span(name, attributes=dict(attributes))
+    ended = trace.StatusCode.ERROR
+    try:
+        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+            yield
+        ended = trace.StatusCode.OK
+    finally:
+        span.set_status(trace.Status(ended))
+        span.end()
 
 
 def _is_watched(what: str) -> bool:

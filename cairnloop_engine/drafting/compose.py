@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_engine.drafting.lexemes import lexemes
 from cairnloop_engine.drafting.model import ProposalType
-from cairnloop_engine.drafting.proposal import Proposal, grounding_metadata
+from cairnloop_engine.drafting.planted import gives_orders
+from cairnloop_engine.drafting.proposal import Proposal, cited_numbers, grounding_metadata
 from cairnloop_engine.drafting.prose import Unit, joined, units
 from cairnloop_engine.retrieval.model import (
     Evidence,
@@ -128,10 +129,22 @@ def answer(bundle: GroundingBundle) -> tuple[str, tuple[Evidence, ...]] | None:
     if not quotes:
         return None
     chosen = [quotes[0], *_second(quotes, wanted)]
+    cited = tuple(quote.source for quote in chosen)
     body = "\n\n".join(quote.text for quote in chosen)
-    notes = "\n".join(f"[{q.source.number}] {_title(q.source)}" for q in chosen)
-    reply = f"Here is what our Knowledge Base says about this:\n\n{body}\n\n{notes}"
-    return reply, tuple(quote.source for quote in chosen)
+    reply = f"Here is what our Knowledge Base says about this:\n\n{body}\n\n{_notes(cited)}"
+    return reply, cited
+
+
+def with_notes(reply: str, bundle: GroundingBundle) -> str:
+    """A reply with the titles of what it cites beneath it."""
+    return f"{reply}\n\n{_notes(_cited(reply, bundle))}"
+
+
+def written_by(model: str, reply: str, bundle: GroundingBundle) -> str:
+    """The line for operators above a reply in a model's words."""
+    names = " and ".join(f"“{_title(source)}”" for source in _cited(reply, bundle))
+    summary = f"Written by {model} from {names}. Check its citations before you send."
+    return f"{summary} {_caveats(bundle)}".strip()
 
 
 def question(bundle: GroundingBundle) -> str:
@@ -159,8 +172,15 @@ def _are_close(bundle: GroundingBundle) -> bool:
 
 
 def pieces(source: Evidence) -> list[Piece]:
-    """The quotable pieces of a passage, each short enough to be quoted."""
-    found = [unit for unit in units(source.content) if not _repeats_name(unit, source)]
+    """The quotable pieces of a passage, each short enough to be quoted.
+
+    A sentence that speaks to an assistant is not for customers, however it got into an article.
+    """
+    found = [
+        unit
+        for unit in units(source.content)
+        if not _repeats_name(unit, source) and not gives_orders(unit.text)
+    ]
     return [_shortened(piece) for piece in _grouped(found)]
 
 
@@ -286,6 +306,15 @@ def _caveats(bundle: GroundingBundle) -> str:
     return " ".join(said)
 
 
+def _cited(reply: str, bundle: GroundingBundle) -> tuple[Evidence, ...]:
+    numbers = cited_numbers(reply)
+    return tuple(source for source in bundle.canonical if source.number in numbers)
+
+
+def _notes(cited: Iterable[Evidence]) -> str:
+    return "\n".join(f"[{source.number}] {_title(source)}" for source in cited)
+
+
 def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
     """The first passage of each title, best first."""
     seen: dict[str, Evidence] = {}
@@ -305,7 +334,9 @@ def _asked_about(source: Evidence) -> str:
 
 
 def _title(source: Evidence) -> str:
-    title = " ".join(source.title.split()) or f"Source {source.number}"
+    title = " ".join(source.title.split())
+    if not title or gives_orders(title):
+        return f"Source {source.number}"
     if len(title) <= TITLE_LENGTH:
         return title
     return title[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"

@@ -18,6 +18,14 @@ class DraftCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftDenied:
+    """The host's policy said ``deny`` about a reply, so that no draft was stored."""
+
+    conversation_id: ConversationId
+    source_message_id: MessageId
+
+
+@dataclass(frozen=True, slots=True)
 class AutoSendAllowed:
     """The host's policy said ``allow`` about a fresh draft, and sending by itself is enabled."""
 

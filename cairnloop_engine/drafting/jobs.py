@@ -7,18 +7,18 @@ stands down when the thread moved on meanwhile.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from cairnloop_engine.conversations import queries as threads
-from cairnloop_engine.conversations.model import Role
-from cairnloop_engine.core import pending
+from cairnloop_engine.core import pending, telemetry
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.crashpoints import crashpoint
-from cairnloop_engine.core.database import Database, Read, Work, assert_no_transaction
+from cairnloop_engine.core.database import Database, Read, Work
 from cairnloop_engine.core.jobs import JobContext, Queues, TaskSpec
-from cairnloop_engine.drafting import compose, queries, service, suggestions
+from cairnloop_engine.drafting import queries, service, suggestions, transcripts
+from cairnloop_engine.drafting.making import Asked, Maker
 from cairnloop_engine.drafting.model import (
     POLICY_PREFIX,
     DraftingConfig,
@@ -34,22 +34,24 @@ from cairnloop_engine.drafting.ports import (
     CustomerTurn,
     DraftGenerator,
     Grounder,
+    Line,
     NoSuggestions,
     PolicyContext,
     Proposer,
     QueryBuilder,
+    QueryRewriter,
     SuggestedAction,
     SuggestionContext,
 )
-from cairnloop_engine.drafting.proposal import Proposal, fault, within_limit
-from cairnloop_engine.drafting.query import MESSAGES, build_query
+from cairnloop_engine.drafting.proposal import Proposal
+from cairnloop_engine.drafting.query import build_query
+from cairnloop_engine.drafting.rewriting import rewritten
 from cairnloop_engine.drafting.service import DRAFT_TASK, Finding
 from cairnloop_engine.drafting.suggestions import DRAFTER, PROPOSE_TASK, Handing
 from cairnloop_engine.retrieval import gaps
 from cairnloop_engine.retrieval.gap_model import gap_of_draft
-from cairnloop_engine.retrieval.model import GroundingBundle
 
-log = logging.getLogger(__name__)
+SPAN = "cairnloop.drafting.draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class DraftingParts:
     policy: AutomationPolicy = field(default_factory=RequireApproval)
     build_query: QueryBuilder = build_query
     suggester: ActionSuggester = field(default_factory=NoSuggestions)
+    rewriter: QueryRewriter | None = None
 
 
 def tasks(
@@ -85,6 +88,7 @@ class Brief:
     turn: CustomerTurn
     query: str
     attempts: int
+    thread: Sequence[Line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,16 @@ class Drafter:
     parts: DraftingParts
     config: DraftingConfig
 
+    @property
+    def maker(self) -> Maker:
+        return Maker(self.parts.ground, self.parts.generator, self.config)
+
     async def run(self, job: JobContext) -> None:
+        """Draft for one request; monitoring hears of it as one span, without a word of it."""
+        with telemetry.spanned(SPAN, {"openinference.span.kind": "AGENT"}):
+            await self._run(job)
+
+    async def _run(self, job: JobContext) -> None:
         caller = Caller.system(DRAFTER, job.workspace)
         request = DraftRequest.parse(job.text("key"))
         async with self.db.read(caller) as read:
@@ -131,10 +144,8 @@ class Drafter:
         )
         if pointless is not None or not request.is_about(question.message_id):
             return None
-        messages = await threads.recent_messages(
-            read, request.conversation_id, roles=frozenset({Role.USER}), limit=MESSAGES
-        )
-        turn = CustomerTurn(conversation.subject, [message.content for message in messages])
+        thread = await transcripts.recent(read, request.conversation_id, until=question.sequence)
+        turn = transcripts.turn(conversation.subject, thread)
         return Brief(
             question=question,
             revision=conversation.revision,
@@ -142,18 +153,24 @@ class Drafter:
             turn=turn,
             query=self.parts.build_query(turn),
             attempts=await queries.clarifications_sent(read, request.conversation_id),
+            thread=thread,
         )
 
     async def _find(self, caller: Caller, request: DraftRequest, brief: Brief) -> Finding:
         """Ground, generate and ask the policy; nothing is locked and nothing is written."""
-        assert_no_transaction("drafting")
-        grounded = await self.parts.ground(caller, brief.query, attempts=brief.attempts)
-        bundle = within_limit(grounded, limit=self.config.clarification_limit)
-        proposal = await self._proposal(request, bundle)
+        query = await rewritten(
+            self.parts.rewriter, brief.query, brief.thread, within=self.config.rewrite_timeout
+        )
+        made = await self.maker.make(
+            caller, Asked(request.conversation_id, query, brief.attempts, brief.thread)
+        )
+        proposal = made.proposal
         policy = await verdict(
             self.parts.policy,
             proposal,
-            PolicyContext(caller.workspace, request.conversation_id, brief.customer_ref, bundle),
+            PolicyContext(
+                caller.workspace, request.conversation_id, brief.customer_ref, made.bundle
+            ),
             within=self.config.policy_timeout,
         )
         return Finding(
@@ -167,7 +184,7 @@ class Drafter:
             action=await self._action(caller, request, brief, proposal)
             if policy is not PolicyVerdict.DENY
             else None,
-            gap=gap_of_draft(bundle),
+            gap=gap_of_draft(made.bundle),
         )
 
     async def _action(
@@ -181,17 +198,6 @@ class Drafter:
             ),
             within=self.config.suggestion_timeout,
         )
-
-    async def _proposal(self, request: DraftRequest, bundle: GroundingBundle) -> Proposal:
-        """The generator's proposal, or the deterministic one when it broke the contract."""
-        made = await self.parts.generator.generate(request.conversation_id, bundle)
-        broken = fault(made, bundle, max_length=self.config.max_length)
-        if made.conversation_id != request.conversation_id:
-            broken = "other_conversation"
-        if broken is None:
-            return made
-        log.warning("a proposal broke the contract", extra={"fault": broken})
-        return compose.propose(request.conversation_id, bundle, fallback_reason=broken)
 
     async def _record(
         self, work: Work, job: JobContext, request: DraftRequest, finding: Finding | None

@@ -40,5 +40,25 @@ def stem(word: str) -> str:
 
 def lexemes(text: str) -> frozenset[str]:
     """The stems of the content words of a text."""
-    words = (match.group().casefold().replace("’", "'") for match in _WORD.finditer(text))
-    return frozenset(stem(word) for word in words if word not in _STOP)
+    return frozenset(root for _, root in content_words(text))
+
+
+def content_words(text: str) -> list[tuple[str, str]]:
+    """The content words of a text in reading order, each as it stands and as its stem."""
+    words = ((match.group(), plain(match.group())) for match in _WORD.finditer(text))
+    return [(word, stem(folded)) for word, folded in words if folded not in _STOP]
+
+
+def plain(word: str) -> str:
+    """A word as it is compared: case folded, with a straight apostrophe."""
+    return word.casefold().replace("’", "'")
+
+
+def all_words(text: str) -> list[str]:
+    """Every word of a text in reading order, as it is compared."""
+    return [plain(match.group()) for match in _WORD.finditer(text)]
+
+
+def tells(word: str) -> bool:
+    """Whether a word is a content word."""
+    return plain(word) not in _STOP

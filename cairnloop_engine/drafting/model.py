@@ -92,6 +92,7 @@ class DraftingConfig:
     max_length: int = 10_000
     policy_timeout: timedelta = timedelta(seconds=5)
     suggestion_timeout: timedelta = timedelta(seconds=5)
+    rewrite_timeout: timedelta = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

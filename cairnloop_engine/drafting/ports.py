@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.errors import JsonObject
@@ -16,16 +17,45 @@ from cairnloop_engine.retrieval.model import GroundingBundle
 
 @dataclass(frozen=True, slots=True)
 class CustomerTurn:
-    """What a query is made of: the subject and the customer's last words, newest first."""
+    """What a query is made of: the subject and the customer's last words, newest first.
+
+    ``unanswered`` counts those that came after the last reply; None when nobody replied yet.
+    """
 
     subject: str | None
     messages: Sequence[str]
+    unanswered: int | None = None
+
+
+class Speaker(StrEnum):
+    """Whose message it is. Notes and messages of the system have no speaker: none is shown."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a thread, as its customer could read it."""
+
+    speaker: Speaker
+    text: str
 
 
 class QueryBuilder(Protocol):
     """Turns a thread into the question that retrieval answers. Pure."""
 
     def __call__(self, turn: CustomerTurn) -> str: ...
+
+
+class QueryRewriter(Protocol):
+    """Words what a customer asks last as a question that stands on its own, say with a model.
+
+    ``query`` is what would be searched without it, ``thread`` the last messages, oldest first.
+    Called with no transaction open; whatever fails leaves the query as it was.
+    """
+
+    async def rewrite(self, query: str, thread: Sequence[Line]) -> str: ...
 
 
 class Grounder(Protocol):
@@ -48,6 +78,19 @@ class DraftGenerator(Protocol):
 
     async def generate(
         self, conversation_id: ConversationId, bundle: GroundingBundle
+    ) -> Proposal: ...
+
+
+@runtime_checkable
+class ThreadedGenerator(Protocol):
+    """A generator that also wants the thread; called in the place of :class:`DraftGenerator`.
+
+    ``thread`` holds the last messages of customer and operators up to the one that is answered,
+    oldest first. The same contract holds as without it.
+    """
+
+    async def generate_in_thread(
+        self, conversation_id: ConversationId, bundle: GroundingBundle, thread: Sequence[Line]
     ) -> Proposal: ...
 
 

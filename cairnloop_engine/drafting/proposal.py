@@ -114,13 +114,18 @@ def grounding_metadata(bundle: GroundingBundle) -> JsonObject:
 
 @dataclass(frozen=True, slots=True)
 class GroundingSnapshot:
-    """The stored grounding of a draft, as the decision saw it."""
+    """The stored grounding of a draft, as the decision saw it.
+
+    ``quote`` are the words of a source that a model named as the answer: empty when it was asked
+    and named none, None when no model was asked.
+    """
 
     grounding: Grounding
     query: str = ""
     embedder: str = ""
     attempts: int = 0
     degraded: tuple[str, ...] = ()
+    quote: str | None = None
 
     @classmethod
     def from_json(cls, stored: Mapping[str, JsonValue]) -> GroundingSnapshot:
@@ -141,7 +146,12 @@ class GroundingSnapshot:
             degraded=tuple(d for d in degraded if isinstance(d, str))
             if isinstance(degraded, list)
             else (),
+            quote=_quote(stored.get("quote")),
         )
+
+
+def _quote(stored: JsonValue) -> str | None:
+    return _text(stored.get("text")) if isinstance(stored, dict) else None
 
 
 def _text(value: JsonValue) -> str:

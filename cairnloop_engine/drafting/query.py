@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from cairnloop_engine.drafting import followups
 from cairnloop_engine.drafting.ports import CustomerTurn
 
 QUERY_LENGTH = 500
 SUBJECT_LENGTH = 120
-MESSAGES = 3
+# How far back a follow-up may look for its topic.
+MESSAGES = 6
+# How many messages in a row are taken as one question.
+TOGETHER = 3
 
 # Subjects that channels fill in by themselves say nothing about the question.
 DEFAULT_SUBJECTS = frozenset(
@@ -35,17 +39,30 @@ DEFAULT_SUBJECTS = frozenset(
 
 
 def build_query(turn: CustomerTurn) -> str:
-    """Subject and the last three customer messages, newest first, within 500 characters.
+    """What the customer wants to know now, newest words first, within 500 characters.
 
-    A subject that only repeats a message, or that a channel made up, is left out. The newest
-    message always keeps the most room.
+    What was written since the last reply is one question. Where it does not stand on its own
+    ("and on Android?"), the telling words of the question before it follow; where it does, an
+    older topic stays out. A single message is the query as it stands. The subject leads while
+    nobody has replied, unless a channel made it up or it only repeats a message.
     """
     messages = [_line(message) for message in turn.messages[:MESSAGES]]
-    parts = _distinct([message for message in messages if message])
-    subject = _cut(_line(turn.subject or ""), SUBJECT_LENGTH)
-    if _tells(subject, parts):
-        parts.insert(0, subject)
+    since = len(messages) if turn.unanswered is None else max(1, turn.unanswered)
+    fresh = _distinct([message for message in messages[: min(since, TOGETHER)] if message])
+    before = [message for message in messages[since:] if message]
 
+    parts = followups.together(fresh)
+    leans = not any(followups.is_complete(part) for part in parts)
+    carried = followups.carried(parts, before) if leans and before else ""
+    subject = _cut(_line(turn.subject or ""), SUBJECT_LENGTH)
+    if (turn.unanswered is None or leans) and _tells(subject, [*parts, *before]):
+        parts.insert(0, subject)
+    if carried:
+        parts.append(carried)
+    return _fitted(parts)
+
+
+def _fitted(parts: list[str]) -> str:
     chosen: list[str] = []
     room = QUERY_LENGTH
     for part in parts:

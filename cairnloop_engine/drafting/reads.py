@@ -67,7 +67,11 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True)
 class GroundingView:
-    """How far the knowledge carried, as it was when the draft was made."""
+    """How far the knowledge carried, as it was when the draft was made.
+
+    ``quote`` are the words that a model named as the answer: empty when it named none, None when
+    no model was asked.
+    """
 
     status: GroundingStatus
     reason: str
@@ -76,6 +80,7 @@ class GroundingView:
     query: str
     embedder: str
     degraded: tuple[str, ...]
+    quote: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +351,9 @@ def _grounding(snapshot: GroundingSnapshot) -> GroundingView:
         query=safe(snapshot.query, multiline=True, limit=PASSAGE_LENGTH),
         embedder=safe(snapshot.embedder, limit=80),
         degraded=tuple(safe(word, limit=80) for word in snapshot.degraded),
+        quote=None
+        if snapshot.quote is None
+        else safe(snapshot.quote, multiline=True, limit=PASSAGE_LENGTH),
     )
 
 

@@ -12,7 +12,7 @@ from cairnloop_engine.core.errors import Conflict, Invalid
 from cairnloop_engine.core.ids import ConversationId, DraftId
 from cairnloop_engine.core.text import storable
 from cairnloop_engine.drafting import queries, suggestions
-from cairnloop_engine.drafting.events import AutoSendAllowed, DraftCreated
+from cairnloop_engine.drafting.events import AutoSendAllowed, DraftCreated, DraftDenied
 from cairnloop_engine.drafting.model import (
     DiscardReason,
     DraftingConfig,
@@ -202,3 +202,4 @@ async def _deny(work: Work, finding: Finding, waiting: DraftRecord | None) -> No
         generator=finding.proposal.generator,
     )
     work.changed("conversation", finding.request.conversation_id)
+    await work.emit(DraftDenied(finding.request.conversation_id, finding.question.message_id))

@@ -51,6 +51,8 @@ class Site:
     retrieval: Retrieval
     migrations: Sequence[str]
     schema_version: Callable[[], Awaitable[str | None]]
+    # The class that words replies.
+    generator: str = "Scoria"
 
     async def schema(self) -> Schema:
         """The version of the database's schema, beside the one that this release needs.
@@ -64,7 +66,7 @@ class Site:
 async def examine(site: Site, caller: Caller, *, probe: bool) -> DoctorReport:
     """Every check, in order. ``probe`` adds a search that writes nothing."""
     checks = [model.ok("settings", f"the settings are valid; workspace {caller.workspace}.")]
-    checks += _of_the_settings(site.settings)
+    checks += _of_the_settings(site)
     database = await _database(site, caller)
     checks += database
     if any(check.status is model.CheckStatus.FAIL for check in database):
@@ -81,13 +83,19 @@ async def examine(site: Site, caller: Caller, *, probe: bool) -> DoctorReport:
     return DoctorReport(tuple(checks))
 
 
-def _of_the_settings(settings: Settings) -> list[Check]:
+def _of_the_settings(site: Site) -> list[Check]:
+    settings = site.settings
     secret = settings.widget_secret
     size = None if secret is None else len(secret.get_secret_value().encode())
     return [
         model.judge_operator(settings.operator),
         model.judge_secret(size, shortest=SHORTEST_SECRET),
         model.judge_auto_send(settings.auto_send_enabled),
+        model.judge_drafting(
+            site.generator,
+            model=settings.anthropic_model,
+            keyed=settings.anthropic_api_key is not None,
+        ),
     ]
 
 

@@ -309,6 +309,21 @@ def judge_auto_send(enabled: bool) -> Check:
     return ok("auto_send", "no draft is sent without an operator's decision.", promise="P8")
 
 
+def judge_drafting(generator: str, *, model: str, keyed: bool) -> Check:
+    """Who words the replies: ours, a model of Anthropic's, or a class of the host's."""
+    if generator == "Scoria":
+        return ok("drafting", "replies are quoted from the articles; no model is asked.")
+    if generator != "Anthropic":
+        return ok("drafting", f"replies are worded by {generator}.")
+    if not keyed:
+        return look(
+            "drafting",
+            f"{model} is to word the replies and has no key, so they are quoted instead.",
+            "Set anthropic_api_key, or drafting_model to scoria.",
+        )
+    return ok("drafting", f"replies are worded by {model} and checked against their sources.")
+
+
 def judge_unreachable(error: CairnloopError) -> Check:
     """Why the database could not even be asked; never its address."""
     if isinstance(error, Unavailable):

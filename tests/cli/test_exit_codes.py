@@ -159,6 +159,8 @@ def test_no_arguments_show_the_help(cli: CommandLine) -> None:
         ({"CAIRNLOOP_CONFIG": "nowhere.toml"}, "settings_missing"),
         ({"CAIRNLOOP_OPERATOR": "m\udcff"}, "settings_invalid"),
         ({"CAIRNLOOP_DATABASE_URL": f"mysql://u:{SECRET}@h/x"}, "database_url_invalid"),
+        ({"CAIRNLOOP_DRAFTING_MODEL": "oracle"}, "settings_invalid"),
+        ({"CAIRNLOOP_ANTHROPIC_BASE_URL": f"https://u:{SECRET}@h/"}, "settings_invalid"),
         ({"CAIRNLOOP_CONTEXT_PROVIDER": "nowhere:Nothing"}, "host_part_missing"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from cairnloop_engine import Caller, Engine
 from cairnloop_engine.conversations import jobs as conversation_jobs
 from cairnloop_engine.conversations.facade import Conversations
 from cairnloop_engine.conversations.model import Ingested
-from cairnloop_engine.core.database import Database, assert_no_transaction
+from cairnloop_engine.core.database import Database, EventHandler, assert_no_transaction
 from cairnloop_engine.core.ids import ConversationId, DraftId
 from cairnloop_engine.core.jobs import Enqueuer, JobContext
 from cairnloop_engine.drafting import jobs
@@ -166,6 +166,7 @@ def open_desk(
     generator: DraftGenerator | None = None,
     policy: AutomationPolicy | None = None,
     suggester: ActionSuggester | None = None,
+    hears: Mapping[type, Sequence[EventHandler]] | None = None,
 ) -> Desk:
     """A desk on the engine's database with parts of the test's choosing."""
     config = config or DraftingConfig()
@@ -176,7 +177,7 @@ def open_desk(
         enqueuer=enqueuer,
         clock=clock,
         schema=engine.db.schema,
-        handlers=handlers(config),
+        handlers={**handlers(config), **(hears or {})},
         keys=engine.db.keys,
     )
     parts = DraftingParts(

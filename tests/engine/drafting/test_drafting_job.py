@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from cairnloop_engine import Caller, Conflict, Engine, Forbidden, Invalid, NotFound, Unavailable
+from cairnloop_engine.core.database import Work
 from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.drafting.events import DraftDenied
 from cairnloop_engine.drafting.model import DraftingConfig, PolicyVerdict, ProposalType
 from cairnloop_engine.drafting.ports import PolicyContext
 from cairnloop_engine.drafting.proposal import Proposal
@@ -80,7 +82,7 @@ async def test_a_burst_of_messages_becomes_one_draft_after_the_last(
     draft = await desk.draft_for(received.conversation_id)
 
     assert draft.source_message_id == received.message_id
-    assert desk.ground.asked == [("How do I rotate it?\nMy key is old.\nHello", 0)]
+    assert desk.ground.asked == [("How do I rotate it?\nMy key is old.", 0)]
     assert await desk.statuses() == ["pending"]
     assert await desk.rows("SELECT 1 FROM cairnloop.pending_work") == []
 
@@ -397,13 +399,19 @@ async def test_a_proposal_that_breaks_the_contract_is_replaced_and_the_reason_ke
 async def test_a_denied_reply_leaves_a_trace_and_no_draft(
     engine: Engine, clock: FixedClock
 ) -> None:
-    desk = open_desk(engine, clock, policy=Says(PolicyVerdict.DENY))
+    heard: list[object] = []
+
+    async def hear(work: Work, event: object) -> None:
+        heard.append(event)
+
+    desk = open_desk(engine, clock, policy=Says(PolicyVerdict.DENY), hears={DraftDenied: [hear]})
     received = await desk.customer_writes()
     clock.advance(DELAY)
     await desk.run_due()
 
     assert await desk.statuses() == []
     assert await desk.audited() == ["drafting.denied"]
+    assert heard == [DraftDenied(received.conversation_id, received.message_id)]
     assert await desk.marked(received.conversation_id) == (None, None)
     assert await desk.rows("SELECT 1 FROM cairnloop.pending_work") == []
 

@@ -27,11 +27,14 @@ class Watch:
     counted: list[Heard] = field(default_factory=list)
     timed: list[tuple[str, int | float]] = field(default_factory=list)
     spans: list[Heard] = field(default_factory=list)
+    # Name and status of the spans that took time.
+    ended: list[tuple[str, str]] = field(default_factory=list)
 
     def forget(self) -> None:
         self.counted.clear()
         self.timed.clear()
         self.spans.clear()
+        self.ended.clear()
 
     def names(self) -> Sequence[str]:
         return [name.removeprefix("cairnloop.governance.") for name, _ in self.counted]
@@ -77,10 +80,21 @@ class _Meters(MeterProvider):
         return _Meter(name)
 
 
+class _Span(NonRecordingSpan):
+    def __init__(self, name: str) -> None:
+        super().__init__(INVALID_SPAN_CONTEXT)
+        self.name = name
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        assert not description
+        assert not status.description
+        WATCH.ended.append((self.name, status.status_code.name))
+
+
 class _Tracer(NoOpTracer):
     def start_span(self, name: str, *given: Any, **more: Any) -> Span:
         WATCH.spans.append((name, dict(more["attributes"])))
-        return NonRecordingSpan(INVALID_SPAN_CONTEXT)
+        return _Span(name)
 
 
 class _Tracers(TracerProvider):

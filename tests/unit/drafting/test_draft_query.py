@@ -10,9 +10,9 @@ from cairnloop_engine.drafting.query import QUERY_LENGTH, build_query
 
 @pytest.mark.requirement("03-retrieval-drafting:93")
 def test_the_query_is_what_the_customer_wrote_newest_first() -> None:
-    turn = CustomerTurn("Key rotation", ["And now?", "It says E-1042.", "My key is old.", "Hi"])
+    turn = CustomerTurn("Key rotation", ["And this?", "It says E-1042.", "My key is old.", "Hi"])
 
-    assert build_query(turn) == "Key rotation\nAnd now?\nIt says E-1042.\nMy key is old."
+    assert build_query(turn) == "Key rotation\nAnd this?\nIt says E-1042.\nMy key is old."
 
 
 @pytest.mark.parametrize("subject", [None, "", "Customer chat", "  customer chat ", "(no subject)"])
@@ -40,7 +40,13 @@ def test_a_word_longer_than_the_room_is_cut() -> None:
 
 
 def test_said_twice_counts_once() -> None:
-    assert build_query(CustomerTurn(None, ["Hello?", "hello?", "Refund"])) == "Hello?\nRefund"
+    assert build_query(CustomerTurn(None, ["Refund", "refund", "Plan"])) == "Refund\nPlan"
+
+
+def test_small_talk_before_the_question_is_left_out() -> None:
+    assert build_query(CustomerTurn(None, ["Where is my invoice?", "Hello there!"])) == (
+        "Where is my invoice?"
+    )
 
 
 @pytest.mark.parametrize("messages", [[], ["   "], ["\x00"]])
