@@ -68,6 +68,7 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self._parts.embedding.close()
         await self._sql.dispose()
         if self._embedded is not None:
             await asyncio.to_thread(self._embedded.stop_if_last)

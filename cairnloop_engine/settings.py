@@ -90,8 +90,32 @@ class Settings(BaseSettings):
     # Knowledge and drafting
     embedder: str = Field(
         "auto",
-        pattern="^(auto|minilm|hashing)$",
-        description="Sentence model: `minilm` (offline), `hashing` (emergency), `auto` picks.",
+        pattern="^(auto|minilm|hashing|onnx|openai|voyage)$",
+        description="Sentence model: `minilm` or `onnx` here, `openai` or `voyage` over HTTP,"
+        " `hashing` in an emergency; `auto` takes `minilm` when it is installed.",
+    )
+    embedder_folder: Path | None = Field(
+        None, description="Folder of the model for `onnx`: `model.onnx` and `tokenizer.json`."
+    )
+    embedder_model: str | None = Field(
+        None, min_length=1, max_length=200, description="Name of the model, for `openai`, `voyage`."
+    )
+    embedder_url: str | None = Field(
+        None, description="Base address of the interface, such as `http://localhost:11434/v1`."
+    )
+    embedder_key: SecretStr | None = Field(
+        None, description="Key for `openai` or `voyage`; a server of your own may need none."
+    )
+    embedder_dim: int | None = Field(
+        None, ge=1, le=4000, description="Length of the vectors, where it is not known or chosen."
+    )
+    embedder_pooling: str | None = Field(
+        None,
+        pattern="^(mean|cls)$",
+        description="How `onnx` pools tokens, where the folder does not say: `mean` or `cls`.",
+    )
+    embedder_alpha: float | None = Field(
+        None, ge=0, le=1, description="Weight of meaning against words; unset: the model's own."
     )
     draft_delay: float = Field(
         5.0, ge=0, description="Seconds of quiet after a customer's message before drafting."

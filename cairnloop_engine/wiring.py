@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from cairnloop_engine.audit import jobs as audit_jobs
 from cairnloop_engine.audit.config import AuditConfig
@@ -52,7 +53,7 @@ from cairnloop_engine.hosts import load
 from cairnloop_engine.knowledge.model import KnowledgeConfig
 from cairnloop_engine.retrieval import case_jobs, gap_jobs
 from cairnloop_engine.retrieval import jobs as retrieval_jobs
-from cairnloop_engine.retrieval.adapters.choice import embedder_named
+from cairnloop_engine.retrieval.adapters.choice import Choice, chosen, made_for
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
 from cairnloop_engine.retrieval.ports import Embedder
@@ -114,7 +115,6 @@ def choose(settings: Settings, host: HostParts) -> Parts:
         calibration_max_drift=settings.calibration_max_drift,
         gap_retention=timedelta(days=settings.gap_retention_days),
     )
-    embedder = host.embedder or embedder_named(settings.embedder, threads=os.cpu_count() or 1)
     return Parts(
         audit=_audit(settings),
         conversations=ConversationsConfig(
@@ -145,12 +145,7 @@ def choose(settings: Settings, host: HostParts) -> Parts:
         action_suggester=_suggester(settings, host),
         query_rewriter=host.query_rewriter
         or load(settings.query_rewriter, "QueryRewriter", "rewrite"),
-        embedding=Embedding(
-            embedder,
-            query_timeout_s=retrieval.query_embedding_timeout.total_seconds(),
-            passage_timeout_s=retrieval.passage_embedding_timeout.total_seconds(),
-            remembered_queries=retrieval.remembered_queries,
-        ),
+        embedding=_embedding(settings, host, retrieval),
         widget_verifier=host.widget_verifier
         or load(settings.widget_verifier, "WidgetVerifier", "verify"),
         retention=Retention(
@@ -174,6 +169,28 @@ def _generator(settings: Settings) -> DraftGenerator:
             clarification_limit=settings.clarification_limit,
             max_length=settings.max_message_length,
         )
+    )
+
+
+def _embedding(settings: Settings, host: HostParts, config: RetrievalConfig) -> Embedding:
+    """The embedder that is asked, and the way to those whose vectors are still there."""
+    choice = Choice(
+        name=settings.embedder,
+        threads=os.cpu_count() or 1,
+        folder=settings.embedder_folder,
+        model=settings.embedder_model,
+        url=settings.embedder_url,
+        key=settings.embedder_key,
+        dim=settings.embedder_dim,
+        pooling=settings.embedder_pooling,
+    )
+    return Embedding(
+        host.embedder or chosen(choice),
+        query_timeout_s=config.query_embedding_timeout.total_seconds(),
+        passage_timeout_s=config.passage_embedding_timeout.total_seconds(),
+        remembered_queries=config.remembered_queries,
+        alpha=settings.embedder_alpha,
+        making=partial(made_for, choice),
     )
 
 

@@ -32,6 +32,7 @@ BROAD_EXCEPT_HOMES = {
     "cairnloop_engine/governance/hostcode.py": "a host's tools and seams may raise anything",
     "cairnloop_engine/governance/sweeping.py": "one stuck action must not keep the others stuck",
     "cairnloop_engine/channels/widget/verify.py": "a host's verifier that fails admits nobody",
+    "cairnloop_engine/retrieval/adapters/onnx.py": "a broken model file may make any error",
     "cairnloop_engine/retrieval/embedding.py": "an embedder that fails turns search lexical",
     "cairnloop_engine/retrieval/gaps.py": "what cannot be noted must not cost a draft",
     "cairnloop_cli/boundary.py": "the command line's last boundary: a bug becomes exit code 70",
@@ -42,7 +43,7 @@ BROAD_EXCEPT_HOMES = {
 ENVIRONMENT_HOMES = {
     "cairnloop_engine/settings.py": "every setting is read here",
     "cairnloop_engine/core/crashpoints.py": "the test hook must work before settings exist",
-    "cairnloop_engine/retrieval/adapters/minilm.py": "tells a library to report to nobody",
+    "cairnloop_engine/retrieval/adapters/onnx.py": "tells a library to report to nobody",
     "cairnloop_tui/start.py": "drops a window size that would hide every resize",
 }
 

@@ -13,11 +13,13 @@ from cairnloop_cli.phrases import at, count
 from cairnloop_cli.registry import plain_typer
 from cairnloop_cli.values import to_json, view
 from cairnloop_engine.core.errors import JsonObject, JsonValue
+from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.core.text import humanise
+from cairnloop_engine.retrieval.model import SourceType
 
 if TYPE_CHECKING:
+    from cairnloop_engine.retrieval.health import IndexStatus
     from cairnloop_engine.retrieval.model import Hit, SearchResult
-    from cairnloop_engine.retrieval.reads import IndexStatus
 
 retrieval = plain_typer("The search index: its health and its repair.", group=True)
 
@@ -66,15 +68,40 @@ def index_status(ctx: typer.Context) -> None:
 
 
 @retrieval.command("rebuild")
-def rebuild_index(ctx: typer.Context) -> None:
-    """Index every article again, in the background."""
+def rebuild_index(
+    ctx: typer.Context,
+    article: Annotated[
+        list[int] | None,
+        typer.Option("--article", metavar="ID", min=1, help="Only this article; repeatable."),
+    ] = None,
+    index: Annotated[
+        bool,
+        typer.Option("--index", help="Build the vector index of the embedder's model instead."),
+    ] = False,
+) -> None:
+    """Index every article again, in the background; or build the index over the vectors."""
+    if index and article:
+        raise typer.BadParameter("--index concerns every article; leave --article out")
 
-    async def work(desk: Desk) -> Answer:
-        done = await desk.engine.retrieval.rebuild(desk.caller)
+    async def articles(desk: Desk) -> Answer:
+        chosen = [ArticleId(one) for one in article] if article else None
+        done = await desk.engine.retrieval.rebuild(desk.caller, article_ids=chosen)
         queued = count(done.n_queued, "article")
-        return Answer(view(done), [f"{queued} will be indexed again when a worker runs."])
+        data = {**view(done), "corpus": SourceType.KNOWLEDGE_BASE.value}
+        return Answer(
+            data, [f"{queued} of the knowledge base will be indexed again when a worker runs."]
+        )
 
-    serve(ctx, work)
+    async def vectors(desk: Desk) -> Answer:
+        done = await desk.engine.retrieval.build_vector_index(desk.caller)
+        told = (
+            f"The index over the vectors of {done.embedder} will be built when a worker runs."
+            if done.queued
+            else f"There is an index over the vectors of {done.embedder} already."
+        )
+        return Answer(view(done), [told])
+
+    serve(ctx, vectors if index else articles)
 
 
 @retrieval.command("replay-failed")
@@ -129,8 +156,26 @@ def _status(index: IndexStatus) -> list[Shown]:
         f" {index.n_pending} pending, {index.n_failed} failed; {index.n_vectors} vectors.",
         f"Embedder {index.label} ({index.embedder}), {calibrated}.",
     ]
+    if index.serving != index.embedder:
+        shown.append(f"Searches are answered by {index.serving} until it has all vectors.")
     if index.oldest_pending is not None:
         shown.append(f"The oldest pending one waits since {at(index.oldest_pending)}.")
+    if len(index.models) > 1:
+        shown.append(
+            Table(
+                ("MODEL", "READY", "PENDING", "VECTORS", "INDEX"),
+                [
+                    (
+                        one.model_id,
+                        str(one.n_ready),
+                        str(one.n_pending),
+                        str(one.n_vectors),
+                        "yes" if one.has_index else "no",
+                    )
+                    for one in index.models
+                ],
+            )
+        )
     problems = [(one.code, one.message, one.remedy) for one in index.problems]
     if problems:
         shown.append(Table(("PROBLEM", "WHAT", "REMEDY"), problems, whole=True))

@@ -20,7 +20,7 @@ from cairnloop_engine.operations import model, reads
 from cairnloop_engine.operations.governed import ActionRules, judge_actions
 from cairnloop_engine.operations.model import Check, DoctorReport, Schema
 from cairnloop_engine.retrieval.facade import Retrieval
-from cairnloop_engine.retrieval.reads import IndexStatus
+from cairnloop_engine.retrieval.health import IndexStatus
 from cairnloop_engine.settings import Settings
 
 # What the checks below need to be there first.

@@ -88,7 +88,9 @@ def tasks(
 
         stored = await db.retrying(caller, write)
         crashpoint("retrieval.case_written")
-        if stored is None or (not rebuild and await _is_done(db, caller, embedding, stored)):
+        if stored is None or not embedding.usable:
+            return
+        if not rebuild and await _is_done(db, caller, embedding, stored):
             return
         await _make_vectors(db, caller, embedding, stored)
 
@@ -105,6 +107,8 @@ def tasks(
 def sweeps(db: Database, embedding: Embedding) -> list[Sweep]:
     async def embed_what_is_missing() -> None:
         """Ask again for vectors whose job was lost, gave up, or was of another model."""
+        if not embedding.usable:
+            return
         async with db.work(Caller.system(INDEXER)) as work:
             pending = await case_queries.claim_pending(
                 work,
@@ -157,9 +161,7 @@ async def _is_done(db: Database, caller: Caller, embedding: Embedding, stored: S
         )
 
 
-async def _make_vectors(
-    db: Database, caller: Caller, embedding: Embedding, stored: Stored
-) -> None:
+async def _make_vectors(db: Database, caller: Caller, embedding: Embedding, stored: Stored) -> None:
     """Embed with no transaction open, then record, if the case is still the same."""
     entries = to_embed(stored.told.subject, stored.told.body, stored.passages)
     try:
@@ -171,6 +173,9 @@ async def _make_vectors(
             await cases.record_failure(work, stored.case_id, code)
 
         await db.retrying(caller, note)
+        if isinstance(error, Misconfigured):
+            # It is written down, and trying again cannot mend it.
+            return
         raise
     crashpoint("retrieval.case_vectors_made")
 

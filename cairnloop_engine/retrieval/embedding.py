@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from cairnloop_engine.core.database import assert_no_transaction
 from cairnloop_engine.core.errors import CairnloopError, Misconfigured, Unavailable
 from cairnloop_engine.retrieval.ports import (
     Answer,
+    Closing,
     Embedder,
     EmbedderRecord,
     Preparing,
@@ -31,28 +33,35 @@ def checked(record: EmbedderRecord, n_texts: int, answer: Answer) -> Vectors:
     """The embedder's answer as unit vectors, or a refusal that says what was wrong with it.
 
     Raises:
-        Misconfigured: ``embedder_answer_invalid`` with ``problem`` count, dimension,
+        Misconfigured: ``embedder_answer_invalid`` with ``problem`` count, dimension, format,
             not_a_number or zero.
     """
-    if len(answer) != n_texts:
-        raise _invalid(record, "count", f"{len(answer)} vectors for {n_texts} texts")
-    if n_texts == 0:
-        return np.empty((0, record.dim), dtype=np.float32)
-    if any(len(vector) != record.dim for vector in answer):
-        raise _invalid(record, "dimension", f"a vector that is not {record.dim} numbers long")
-    vectors = np.asarray(answer, dtype=np.float32)
+    try:
+        vectors = _numbers(record, n_texts, answer)
+    except (TypeError, ValueError) as error:
+        raise invalid_answer(record, "format", "something else than numbers") from error
     if not np.isfinite(vectors).all():
-        raise _invalid(record, "not_a_number", "a number that is not finite")
+        raise invalid_answer(record, "not_a_number", "a number that is not finite")
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(norms).all():
-        raise _invalid(record, "not_a_number", "a number that is too large")
+        raise invalid_answer(record, "not_a_number", "a number that is too large")
     if (norms < SMALLEST_NORM).any():
-        raise _invalid(record, "zero", "a vector without direction")
+        raise invalid_answer(record, "zero", "a vector without direction")
     unit: Vectors = vectors / norms
     return unit
 
 
-def _invalid(record: EmbedderRecord, problem: str, told: str) -> Misconfigured:
+def _numbers(record: EmbedderRecord, n_texts: int, answer: Answer) -> Vectors:
+    if len(answer) != n_texts:
+        raise invalid_answer(record, "count", f"{len(answer)} vectors for {n_texts} texts")
+    if n_texts == 0:
+        return np.empty((0, record.dim), dtype=np.float32)
+    if any(len(vector) != record.dim for vector in answer):
+        raise invalid_answer(record, "dimension", f"a vector that is not {record.dim} numbers long")
+    return np.asarray(answer, dtype=np.float32)
+
+
+def invalid_answer(record: EmbedderRecord, problem: str, told: str) -> Misconfigured:
     return Misconfigured(
         "embedder_answer_invalid",
         f"The embedder {record.model_id} returned {told}; nothing was indexed from it.",
@@ -61,8 +70,36 @@ def _invalid(record: EmbedderRecord, problem: str, told: str) -> Misconfigured:
     )
 
 
+class Unusable:
+    """Stands for an embedder whose settings are not enough to make it: says so to each text.
+
+    The desk opens and searches find by words; whoever looks at the state of the index is told.
+    """
+
+    record = EmbedderRecord("unusable", 1, 0.0, None, "no embedder")
+
+    def __init__(self, problem: Misconfigured) -> None:
+        self.problem = problem
+
+    async def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Answer:
+        # One error for every text; without this it would keep the stack of each.
+        raise self.problem.with_traceback(None)
+
+
+# Makes the embedder of a stored model id; None when this host cannot.
+Making = Callable[[str], Embedder | None]
+
+
+def _cannot(model_id: str) -> None:
+    return None
+
+
 class Embedding:
-    """An embedder behind its checks, with a small memory for questions that repeat."""
+    """An embedder behind its checks, with a small memory for questions that repeat.
+
+    It knows how to come by the embedders of other models, for the time in which their vectors
+    are replaced. ``alpha`` None takes the embedder's own.
+    """
 
     def __init__(
         self,
@@ -71,8 +108,14 @@ class Embedding:
         query_timeout_s: float,
         passage_timeout_s: float,
         remembered_queries: int,
+        alpha: float | None = None,
+        making: Making = _cannot,
     ) -> None:
         self._embedder = embedder
+        own = embedder.record
+        self.record = own if alpha is None else replace(own, alpha=alpha)
+        self._making = making
+        self._others: dict[str, Embedding | None] = {}
         self._query_timeout_s = query_timeout_s
         self._passage_timeout_s = passage_timeout_s
         self._remembered_queries = remembered_queries
@@ -80,8 +123,34 @@ class Embedding:
         self._prepared = not isinstance(embedder, Preparing)
 
     @property
-    def record(self) -> EmbedderRecord:
-        return self._embedder.record
+    def usable(self) -> bool:
+        """False when the settings do not even say which model it is."""
+        return not isinstance(self._embedder, Unusable)
+
+    def of(self, model_id: str) -> Embedding | None:
+        """The embedding of exactly this model; None when this host cannot make it."""
+        if model_id == self.record.model_id:
+            return self
+        if model_id not in self._others:
+            made = self._making(model_id)
+            self._others[model_id] = None if made is None else self._beside(made)
+        return self._others[model_id]
+
+    def _beside(self, embedder: Embedder) -> Embedding:
+        return Embedding(
+            embedder,
+            query_timeout_s=self._query_timeout_s,
+            passage_timeout_s=self._passage_timeout_s,
+            remembered_queries=self._remembered_queries,
+        )
+
+    async def close(self) -> None:
+        """Give back what the embedders hold open; they open it again when they are needed."""
+        if isinstance(self._embedder, Closing):
+            await self._embedder.close()
+        for other in self._others.values():
+            if other is not None:
+                await other.close()
 
     async def query(self, text: str) -> Vector:
         """The vector of one question.
@@ -107,20 +176,19 @@ class Embedding:
 
     async def _embed(self, texts: Sequence[str], purpose: Purpose, limit_s: float) -> Vectors:
         assert_no_transaction("an embedding")
-        record = self._embedder.record
         if not self._prepared:
             # Loading a model is slow once; counted against a question it would cost its vector.
             await self._bounded(self._prepare(), self._passage_timeout_s)
             self._prepared = True
         answer = await self._bounded(self._embedder.embed(texts, purpose=purpose), limit_s)
-        return checked(record, len(texts), answer)
+        return checked(self.record, len(texts), answer)
 
     async def _prepare(self) -> None:
         if isinstance(self._embedder, Preparing):
             await self._embedder.prepare()
 
     async def _bounded(self, answer: Awaitable[T], limit_s: float) -> T:
-        record = self._embedder.record
+        record = self.record
         try:
             async with asyncio.timeout(limit_s):
                 return await answer

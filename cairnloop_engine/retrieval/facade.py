@@ -9,15 +9,16 @@ from time import perf_counter
 
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.database import Database
-from cairnloop_engine.core.errors import Invalid, Misconfigured, Unavailable
+from cairnloop_engine.core.errors import Invalid, Misconfigured, NotFound, Unavailable
 from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.core.paging import checked_limit
 from cairnloop_engine.core.text import storable
 from cairnloop_engine.knowledge import reads as knowledge
-from cairnloop_engine.retrieval import index_queries, reads, service
+from cairnloop_engine.retrieval import index_queries, reads, service, vector_index
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
 from cairnloop_engine.retrieval.grounding import assess, carries_reply
+from cairnloop_engine.retrieval.health import IndexProblem, IndexStatus, index_status
 from cairnloop_engine.retrieval.model import (
     Degraded,
     Evidence,
@@ -27,8 +28,9 @@ from cairnloop_engine.retrieval.model import (
     SearchResult,
     Trace,
 )
-from cairnloop_engine.retrieval.ports import Vector
-from cairnloop_engine.retrieval.reads import IndexProblem, IndexStatus, Question
+from cairnloop_engine.retrieval.ports import EmbedderRecord, Vector
+from cairnloop_engine.retrieval.reads import Question
+from cairnloop_engine.retrieval.serving import Serving
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +46,19 @@ class Rebuilt:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorIndex:
+    """What becomes of the index over a model's vectors."""
+
+    embedder: str
+    queued: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
     hits: tuple[Hit, ...]
     degraded: tuple[Degraded, ...]
+    # Of the model whose vectors were compared.
+    record: EmbedderRecord
     embed_ms: float = 0.0
     search_ms: float = 0.0
 
@@ -58,6 +70,10 @@ class Retrieval:
     db: Database
     embedding: Embedding
     config: RetrievalConfig = field(default_factory=RetrievalConfig)
+    serving: Serving = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "serving", Serving(self.embedding))
 
     async def search(
         self, caller: Caller, query: str, *, limit: int = 8, explain: bool = False
@@ -78,7 +94,7 @@ class Retrieval:
             items=found.hits,
             grounding=self._assess(found, attempts=0),
             degraded=found.degraded,
-            embedder=self.embedding.record.model_id,
+            embedder=found.record.model_id,
             trace=self._trace(found) if explain else None,
         )
 
@@ -99,19 +115,20 @@ class Retrieval:
         return GroundingBundle(
             query=text,
             evidence=tuple(
-                self._evidence(number, hit) for number, hit in enumerate(found.hits, start=1)
+                self._evidence(number, hit, found.record)
+                for number, hit in enumerate(found.hits, start=1)
             ),
             grounding=self._assess(found, attempts=attempts),
             attempts=attempts,
             degraded=found.degraded,
-            embedder=self.embedding.record.model_id,
+            embedder=found.record.model_id,
         )
 
     async def status(self, caller: Caller) -> IndexStatus:
         """How complete the index is, and what is wrong with it. Tries the embedder."""
         unfit = await self._embedder_problem()
         async with self.db.read(caller) as read:
-            found = await reads.index_status(read, self.embedding.record)
+            found = await index_status(read, self.embedding, calibrated=False)
         return found if unfit is None else replace(found, problems=(unfit, *found.problems))
 
     async def rebuild(
@@ -121,33 +138,52 @@ class Retrieval:
 
         Raises:
             Invalid: ``nothing_selected`` when the given selection is empty.
+            NotFound: ``article_not_published``.
         """
         caller.acting()
         if article_ids is not None and not article_ids:
             raise Invalid("nothing_selected", "No article is selected, so nothing was rebuilt.")
         if article_ids is None:
             await self.db.retrying(caller, service.recount)
-        wanted = await self._everything(caller) if article_ids is None else list(article_ids)
+        known = await self._everything(caller)
+        wanted = known if article_ids is None else sorted(set(article_ids))
+        missing = set(wanted) - set(known)
+        if missing:
+            raise NotFound(
+                "article_not_published",
+                f"Article {min(missing)} is not published, so there is nothing of it to index.",
+                article_id=min(missing),
+            )
         for start in range(0, len(wanted), REBUILD_BATCH):
             async with self.db.work(caller) as work:
                 await service.request_rebuild(work, wanted[start : start + REBUILD_BATCH])
         return Rebuilt(len(wanted))
 
     async def replay_failed(self, caller: Caller) -> Rebuilt:
-        """Try again to make the vectors that could not be made."""
-        caller.acting()
-        async with self.db.read(caller) as read:
-            failed = [
-                article_id for article_id, _ in await index_queries.errors(read, limit=10_000)
-            ]
-        return await self.rebuild(caller, article_ids=failed) if failed else Rebuilt(0)
+        """Try once more to make the vectors that could not be made; nothing else is repeated."""
+        async with self.db.work(caller) as work:
+            return Rebuilt(await service.request_replay(work))
+
+    async def build_vector_index(self, caller: Caller) -> VectorIndex:
+        """Ask for an index over the vectors of the configured embedder, in the background.
+
+        ``queued`` is False when there is one already.
+        """
+        record = self.embedding.record
+        async with self.db.work(caller) as work:
+            queued = not await vector_index.exists(work, record.model_id)
+            if queued:
+                await service.request_vector_index(work, record.model_id)
+        return VectorIndex(record.model_id, queued)
 
     async def _find(self, caller: Caller, text: str, limit: int, shortened: bool) -> _Found:
         degraded = [Degraded.QUERY_SHORTENED] if shortened else []
         if not text:
-            return _Found((), tuple(degraded))
+            return _Found((), tuple(degraded), self.embedding.record)
+        embedding = await self.serving.embedding(self.db, caller)
+        record = embedding.record
         began = perf_counter()
-        vector = await self._vector(text)
+        vector = await _vector(embedding, text)
         if vector is None:
             degraded.append(Degraded.EMBEDDER_UNAVAILABLE)
         embedded = perf_counter()
@@ -157,7 +193,7 @@ class Retrieval:
                 hits = await reads.search(
                     read,
                     Question(text, vector, limit),
-                    record=self.embedding.record,
+                    record=record,
                     config=self.config,
                 )
         except Unavailable as error:
@@ -168,15 +204,8 @@ class Retrieval:
             degraded.append(Degraded.SEARCH_TIMED_OUT if timed_out else Degraded.INDEX_BUSY)
         searched = perf_counter()
         return _Found(
-            hits, tuple(degraded), (embedded - began) * 1000, (searched - embedded) * 1000
+            hits, tuple(degraded), record, (embedded - began) * 1000, (searched - embedded) * 1000
         )
-
-    async def _vector(self, text: str) -> Vector | None:
-        try:
-            return await self.embedding.query(text)
-        except (Unavailable, Misconfigured) as error:
-            log.warning("the query could not be embedded", extra={"code": error.code})
-            return None
 
     async def _embedder_problem(self) -> IndexProblem | None:
         try:
@@ -204,13 +233,13 @@ class Retrieval:
     def _assess(self, found: _Found, *, attempts: int) -> Grounding:
         return assess(
             found.hits,
-            thresholds=self.embedding.record.thresholds,
+            thresholds=found.record.thresholds,
             degraded=found.degraded,
             attempts=attempts,
             clarification_limit=self.config.clarification_limit,
         )
 
-    def _evidence(self, number: int, hit: Hit) -> Evidence:
+    def _evidence(self, number: int, hit: Hit, record: EmbedderRecord) -> Evidence:
         return Evidence(
             number=number,
             source_type=hit.source_type,
@@ -221,14 +250,14 @@ class Retrieval:
             excerpt=hit.excerpt,
             sentences=hit.sentences,
             score=hit.score,
-            groundable=carries_reply(hit, self.embedding.record.thresholds),
+            groundable=carries_reply(hit, record.thresholds),
             why=hit.why,
             citation=hit.citation,
             revision_id=hit.revision_id,
         )
 
     def _trace(self, found: _Found) -> Trace:
-        record = self.embedding.record
+        record = found.record
         return Trace(
             embedder=record.model_id,
             fusion=self.config.fusion.value,
@@ -236,3 +265,11 @@ class Retrieval:
             embed_ms=found.embed_ms,
             search_ms=found.search_ms,
         )
+
+
+async def _vector(embedding: Embedding, text: str) -> Vector | None:
+    try:
+        return await embedding.query(text)
+    except (Unavailable, Misconfigured) as error:
+        log.warning("the query could not be embedded", extra={"code": error.code})
+        return None

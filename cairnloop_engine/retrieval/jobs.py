@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from cairnloop_engine.core.actors import Caller
@@ -11,22 +13,42 @@ from cairnloop_engine.core.crashpoints import crashpoint
 from cairnloop_engine.core.database import Database, Work
 from cairnloop_engine.core.errors import Misconfigured, Unavailable
 from cairnloop_engine.core.ids import ArticleId
-from cairnloop_engine.core.jobs import JobContext, Queues, Sweep, TaskSpec
+from cairnloop_engine.core.jobs import (
+    UNAVAILABLE_RETRIES,
+    JobContext,
+    Queues,
+    Sweep,
+    TaskSpec,
+)
 from cairnloop_engine.knowledge import reads as knowledge
 from cairnloop_engine.knowledge.events import ArticleArchived, ArticlePublished
 from cairnloop_engine.knowledge.markdown import parse
 from cairnloop_engine.knowledge.reads import PublishedText
-from cairnloop_engine.retrieval import index_queries, queries, service
+from cairnloop_engine.retrieval import index_queries, queries, service, serving, vector_index
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
+from cairnloop_engine.retrieval.ports import Vectors
 from cairnloop_engine.retrieval.texts import Entry, Passage, to_embed
+
+log = logging.getLogger(__name__)
 
 INDEXER = "indexer"
 
 # A job that has not delivered after this long is taken for lost and asked for again.
 LOST_AFTER = timedelta(minutes=10)
+# What could not be made is tried again by itself only so often; `replay-failed` asks at once.
+FAILED_AGAIN_AFTER = timedelta(hours=1)
 SWEEP_EVERY = timedelta(minutes=1)
-SWEEP_SIZE = 200
+SWEEP_SIZE = 1_000
+
+# Vectors of a replaced model stay this long: a process that has not been restarted with the new
+# settings yet still answers by them.
+REPLACED_STAY = timedelta(days=1)
+PRUNE_EVERY = timedelta(minutes=10)
+PRUNE_SIZE = 10_000
+
+# A million vectors take minutes.
+LONGEST_INDEX_BUILD = timedelta(hours=1)
 
 Handler = Callable[[Work, object], Awaitable[None]]
 
@@ -49,43 +71,87 @@ def tasks(db: Database, embedding: Embedding, config: RetrievalConfig) -> list[T
     async def index_article(job: JobContext) -> None:
         caller = Caller.system(INDEXER, job.workspace)
         article_id = ArticleId(job.integer("article_id"))
-        rebuild = job.args.get("rebuild") is True
         source = await _source(db, caller, article_id)
         if source is None:
             await db.retrying(caller, lambda work: service.remove(work, article_id))
             return
         # A thread, because a long article takes seconds to read.
         body = await asyncio.to_thread(_body, source)
+        rebuild = job.args.get("rebuild") is True
         if rebuild:
             await _rewrite_words(db, caller, source, body, config.language)
-        elif await _is_done(db, caller, source, embedding.record.model_id):
-            return
-        await _make_vectors(db, caller, embedding, source, body)
+        indexing = _Indexing(db, caller, source, _entries(source, body), job.attempt)
+        await indexing.by_the_answering(embedding)
+        if embedding.usable and (rebuild or await indexing.lacks(embedding)):
+            await indexing.by(embedding)
+
+    async def build_vector_index(job: JobContext) -> None:
+        await vector_index.create(db, embedding.record)
 
     return [
         TaskSpec(
             service.INDEX_TASK,
             Queues.INDEXING,
             index_article,
-            hard_cap=config.passage_embedding_timeout + timedelta(minutes=1),
-        )
+            # Two models at most, while one replaces the other.
+            hard_cap=2 * config.passage_embedding_timeout + timedelta(minutes=1),
+        ),
+        TaskSpec(
+            service.VECTOR_INDEX_TASK,
+            Queues.INDEXING,
+            build_vector_index,
+            hard_cap=LONGEST_INDEX_BUILD,
+            retries=1,
+        ),
     ]
 
 
 def sweeps(db: Database, embedding: Embedding) -> list[Sweep]:
+    """What looks after the index without being asked; nothing where no embedder is set up."""
+    if not embedding.usable:
+        return []
+    model_id = embedding.record.model_id
+    taken_over: set[str] = set()
+
     async def index_what_is_missing() -> None:
         """Ask again for vectors whose job was lost, gave up, or was of another model."""
         async with db.work(Caller.system(INDEXER)) as work:
             pending = await index_queries.claim_pending(
                 work,
-                model_id=embedding.record.model_id,
+                model_id=model_id,
                 queued_before=work.now - LOST_AFTER,
+                failed_before=work.now - FAILED_AGAIN_AFTER,
                 limit=SWEEP_SIZE,
             )
             for lost in pending:
                 await work.enqueue(service.index_job(lost.workspace, lost.article_id))
 
-    return [Sweep("index what is missing", SWEEP_EVERY, index_what_is_missing)]
+    async def let_the_model_answer() -> None:
+        """Where the last vector's job could not, as when the last article was archived.
+
+        Once for each workspace: processes with different settings shall not take turns.
+        """
+        async with db.read(Caller.system(INDEXER)) as read:
+            waiting = await index_queries.workspaces_served_otherwise(read, model_id)
+        for workspace in sorted(set(waiting) - taken_over):
+            if await _take_over(db, Caller.system(INDEXER, workspace), model_id):
+                taken_over.add(workspace)
+
+    async def prune_replaced() -> None:
+        async with db.work(Caller.system(INDEXER)) as work:
+            await index_queries.prune_models(
+                work, kept=model_id, queued_before=work.now - REPLACED_STAY, limit=PRUNE_SIZE
+            )
+
+    return [
+        Sweep("index what is missing", SWEEP_EVERY, index_what_is_missing),
+        Sweep("let the new model answer", SWEEP_EVERY, let_the_model_answer),
+        Sweep("prune replaced vectors", PRUNE_EVERY, prune_replaced),
+    ]
+
+
+async def _take_over(db: Database, caller: Caller, model_id: str) -> bool:
+    return await db.retrying(caller, lambda work: serving.take_over(work, model_id))
 
 
 async def _source(db: Database, caller: Caller, article_id: ArticleId) -> PublishedText | None:
@@ -116,42 +182,95 @@ async def _rewrite_words(
     await db.retrying(caller, run)
 
 
-async def _is_done(db: Database, caller: Caller, source: PublishedText, model_id: str) -> bool:
-    async with db.read(caller) as read:
-        document = await queries.document(read, source.article_id)
-        return document is None or await index_queries.has_vectors(
-            read, document.id, model_id=model_id
-        )
+@dataclass(frozen=True, slots=True)
+class _Indexing:
+    """The vectors of one published text, on their way from an embedder to the index."""
 
+    db: Database
+    caller: Caller
+    source: PublishedText
+    entries: Sequence[Entry]
+    attempt: int
 
-async def _make_vectors(
-    db: Database, caller: Caller, embedding: Embedding, source: PublishedText, body: str
-) -> None:
-    """Read, embed with no transaction open, record: old vectors stay until new ones are there."""
-    entries = _entries(source, body)
-    try:
-        vectors = await embedding.passages([entry.text for entry in entries])
-    except (Misconfigured, Unavailable) as error:
-        code = error.code
+    async def lacks(self, embedding: Embedding) -> bool:
+        """Whether the text can be found and has no vectors of this model."""
+        async with self.db.read(self.caller) as read:
+            document = await queries.document(read, self.source.article_id)
+            return document is not None and not await index_queries.has_vectors(
+                read, document.id, model_id=embedding.record.model_id
+            )
 
-        async def note(work: Work) -> None:
-            await service.record_failure(work, source.article_id, code)
+    async def by_the_answering(self, configured: Embedding) -> None:
+        """While another model still answers, a new text gets its vectors too, where it can."""
+        async with self.db.read(self.caller) as read:
+            model_id = await index_queries.serving_model(read)
+        answering = None if model_id is None else configured.of(model_id)
+        if answering is None or answering is configured or not await self.lacks(answering):
+            return
+        try:
+            await self._record(answering, await self._vectors(answering))
+        except (Misconfigured, Unavailable) as error:
+            # The configured model is what counts; until it answers, words find the text.
+            log.warning("no vectors of the replaced model", extra={"code": error.code})
 
-        await db.retrying(caller, note)
-        raise
-    crashpoint("retrieval.vectors_made")
+    async def by(self, embedding: Embedding) -> None:
+        """Read, embed with no transaction open, record: old vectors stay until new ones are there.
 
-    async def record(work: Work) -> bool:
-        return await service.record_vectors(
-            work,
-            source.article_id,
-            source.revision_id,
-            model_id=embedding.record.model_id,
-            entries=entries,
-            vectors=vectors,
-        )
+        What trying again cannot mend is written down and ends the job; an embedder that is away
+        is waited for, and counts as a failure when the job gives up.
 
-    await db.retrying(caller, record)
+        Raises:
+            Unavailable: what the embedder raised.
+        """
+        try:
+            vectors = await self._vectors(embedding)
+        except Misconfigured as error:
+            log.warning("no vectors were made", extra={"code": error.code})
+            await self._fail(error.code)
+            return
+        except Unavailable as error:
+            if self.attempt > UNAVAILABLE_RETRIES:
+                await self._fail(error.code)
+            else:
+                await self._wait()
+            raise
+        crashpoint("retrieval.vectors_made")
+        await self._record(embedding, vectors)
+        await self._let_answer(embedding.record.model_id)
+
+    async def _vectors(self, embedding: Embedding) -> Vectors:
+        return await embedding.passages([entry.text for entry in self.entries])
+
+    async def _record(self, embedding: Embedding, vectors: Vectors) -> None:
+        async def run(work: Work) -> bool:
+            return await service.record_vectors(
+                work,
+                self.source.article_id,
+                self.source.revision_id,
+                model_id=embedding.record.model_id,
+                entries=self.entries,
+                vectors=vectors,
+            )
+
+        await self.db.retrying(self.caller, run)
+
+    async def _let_answer(self, model_id: str) -> None:
+        async with self.db.read(self.caller) as read:
+            waiting = await index_queries.is_served_otherwise(read, model_id)
+        if waiting:
+            await _take_over(self.db, self.caller, model_id)
+
+    async def _fail(self, code: str) -> None:
+        async def run(work: Work) -> None:
+            await service.record_failure(work, self.source.article_id, code)
+
+        await self.db.retrying(self.caller, run)
+
+    async def _wait(self) -> None:
+        async def run(work: Work) -> None:
+            await service.record_waiting(work, self.source.article_id)
+
+        await self.db.retrying(self.caller, run)
 
 
 def _entries(source: PublishedText, body: str) -> list[Entry]:

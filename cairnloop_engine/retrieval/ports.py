@@ -17,7 +17,10 @@ from cairnloop_engine.retrieval.model import GroundingThresholds
 # What pgvector can index as half-precision numbers.
 MOST_DIMENSIONS = 4000
 
-_MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._:/-]{0,79}")
+# The length of a stored model id. A sign always stands between letters, so that no statement in
+# which the id appears reads a colon as a parameter of its own.
+MODEL_ID_LENGTH = 80
+_MODEL_ID = re.compile(rf"[a-z0-9](?:[a-z0-9]|[._:/-](?=[a-z0-9])){{0,{MODEL_ID_LENGTH - 1}}}")
 
 # Rows of numbers, one row a text.
 Vectors = npt.NDArray[np.float32]
@@ -37,7 +40,8 @@ class Purpose(StrEnum):
 class EmbedderRecord:
     """What belongs to a model and to nothing else.
 
-    ``model_id`` stands on every stored vector; vectors of different models are never compared.
+    ``model_id`` names model, size and source, and stands on every stored vector; vectors of
+    different models are never compared.
     ``alpha`` is the weight of the cosine against the keyword share. ``thresholds`` None means
     that nobody has measured what this model's scores mean, so it never grounds a reply.
 
@@ -61,8 +65,9 @@ class EmbedderRecord:
         if not fits:
             raise Misconfigured(
                 "embedder_record_invalid",
-                "An embedder needs an id of lower-case letters, digits and . _ : / -, between 1 "
-                f"and {MOST_DIMENSIONS} dimensions, and an alpha between 0 and 1.",
+                f"An embedder needs an id of at most {MODEL_ID_LENGTH} lower-case letters and "
+                f"digits with single . _ : / - between them, 1 to {MOST_DIMENSIONS} dimensions, "
+                "and an alpha between 0 and 1.",
                 model_id=self.model_id,
             )
 
@@ -86,4 +91,13 @@ class Preparing(Protocol):
 
     async def prepare(self) -> None:
         """Load what is needed; does nothing when it is loaded. Raises as ``embed`` does."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An embedder that holds connections."""
+
+    async def close(self) -> None:
+        """Give them back; the next text opens them again. Raises nothing."""
         ...

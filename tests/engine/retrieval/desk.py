@@ -55,6 +55,12 @@ async def index(engine: Engine) -> None:
     await engine.run_worker(queues=["indexing"], drain=True)
 
 
+async def duty(engine: Engine, name: str) -> None:
+    """What a worker does from time to time without being asked."""
+    (found,) = [sweep for sweep in engine._wired.sweeps if sweep.name == name]
+    await found.run()
+
+
 async def scalar(engine: Engine, statement: str, **values: object) -> object:
     """One value straight from the database."""
     async with engine.db.read(MAYA) as read:

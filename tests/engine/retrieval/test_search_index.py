@@ -12,11 +12,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cairnloop_engine import Caller, Engine, Invalid, Settings, Unavailable
+from cairnloop_engine import Caller, Engine, Invalid, Settings
 from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.retrieval.jobs import LOST_AFTER
-from cairnloop_engine.wiring import HostParts
-from tests.engine.retrieval.desk import MAYA, Remembering, Scripted, index, publish, stock
+from tests.engine.retrieval.desk import (
+    MAYA,
+    Remembering,
+    Scripted,
+    duty,
+    index,
+    publish,
+    stock,
+)
 from tests.fakes import FixedClock
 
 
@@ -75,10 +82,7 @@ async def rewrite(engine: Engine, article_id: ArticleId, body: str) -> None:
 
 
 async def sweep(engine: Engine) -> None:
-    """Run the duty that looks for documents without vectors."""
-    for duty in engine._wired.sweeps:
-        if duty.name == "index what is missing":
-            await duty.run()
+    await duty(engine, "index what is missing")
 
 
 async def test_vectors_follow_a_publication(engine: Engine) -> None:
@@ -154,7 +158,6 @@ async def test_an_article_archived_before_its_vectors_is_not_indexed(engine: Eng
 
 
 @pytest.mark.requirement("03-retrieval-drafting:100")
-@pytest.mark.requirement("03-retrieval-drafting:101")
 @pytest.mark.parametrize(
     "answer", [[], [[1.0, 0.0]] * 3, [[float("nan")] * 4] * 3, [[0.0] * 4] * 3]
 )
@@ -177,49 +180,6 @@ async def test_a_broken_answer_changes_no_vector_and_is_told(
     ]
     found = await scripted.retrieval.search(MAYA, "revoke")
     assert [hit.article_id for hit in found.items] == [article_id]
-
-
-async def test_an_embedder_that_comes_back_finishes_what_waited(
-    scripted: Engine, embedder: Scripted
-) -> None:
-    embedder.error = Unavailable("embedder_unavailable", "away")
-    article_id = await publish(scripted, "Keys", "Press revoke")
-    await index(scripted)
-    down = await scripted.retrieval.status(MAYA)
-    embedder.error = None
-
-    queued = await scripted.retrieval.replay_failed(MAYA)
-    await index(scripted)
-
-    assert (down.n_failed, down.n_pending) == (1, 1)
-    assert {p.code for p in down.problems} >= {"vectors_failed", "embedder_unavailable"}
-    assert queued.n_queued == 1
-    assert len(await vectors(scripted, article_id)) == 3
-    assert (await scripted.retrieval.status(MAYA)).n_failed == 0
-    assert (await scripted.retrieval.replay_failed(MAYA)).n_queued == 0
-
-
-@pytest.mark.requirement("03-retrieval-drafting:97")
-async def test_another_model_embeds_again_in_the_background_and_never_mixes(
-    scripted: Engine, settings: Settings, clock: FixedClock, minilm: Remembering
-) -> None:
-    article_id = await publish(scripted, "Keys", "Press revoke")
-    await index(scripted)
-
-    async with Engine(settings, clock=clock, host=HostParts(embedder=minilm)) as other:
-        waiting = await other.retrieval.status(MAYA)
-        unmixed = await other.retrieval.search(MAYA, "revoke")
-        clock.advance(LOST_AFTER + timedelta(minutes=1))
-        await sweep(other)
-        await index(other)
-        done = await other.retrieval.status(MAYA)
-
-    assert (waiting.n_pending, done.n_pending) == (1, 0)
-    assert unmixed.items[0].why.cosine is None
-    assert {model for model, _ in await vectors(scripted, article_id)} == {
-        "scripted",
-        "minilm-int8",
-    }
 
 
 async def test_a_lost_job_is_asked_for_again_once(engine: Engine, clock: FixedClock) -> None:

@@ -7,12 +7,13 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cairnloop_engine.core.errors import Misconfigured, Unavailable
-from cairnloop_engine.retrieval.adapters import minilm
+from cairnloop_engine.retrieval.adapters import minilm, onnx
 from cairnloop_engine.retrieval.adapters.hashing import HASHING, Hashing
 from cairnloop_engine.retrieval.adapters.minilm import MINILM, MiniLM, PinnedFile
 from cairnloop_engine.retrieval.embedding import Embedding, checked
@@ -62,11 +63,14 @@ def through_checks(embedder: Answering | Silent, *, remembered: int = 2) -> Embe
         ([[1.0, math.inf, 0.0]], "not_a_number"),
         ([[3e38, 3e38, 3e38]], "not_a_number"),
         ([[0.0, 0.0, 0.0]], "zero"),
+        ([["a", "b", "c"]], "format"),
+        ([7], "format"),
+        (None, "format"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_an_answer_that_breaks_the_contract_is_refused_by_its_problem(
-    answer: list[list[float]], problem: str
+    answer: Any, problem: str
 ) -> None:
     with pytest.raises(Misconfigured) as refused:
         checked(TINY, 1, answer)
@@ -182,13 +186,13 @@ def test_minilm_keeps_the_order_of_texts_of_any_length() -> None:
 def test_batches_hold_texts_of_similar_length_and_few_tokens() -> None:
     lengths = [256, 10, 11, 250, 12, 9, 120, 118]
 
-    grouped = minilm.batches(lengths)
+    grouped = onnx.batches(lengths)
 
     assert sorted(p for batch in grouped for p in batch) == list(range(len(lengths)))
     for batch in grouped:
         sizes = [lengths[p] for p in batch]
-        assert min(sizes) >= minilm.PADDING_WORTH_KEEPING * max(sizes)
-        assert len(batch) == 1 or max(sizes) * len(batch) <= minilm.MOST_TOKENS
+        assert min(sizes) >= onnx.PADDING_WORTH_KEEPING * max(sizes)
+        assert len(batch) == 1 or max(sizes) * len(batch) <= onnx.MOST_TOKENS
 
 
 @pytest.mark.parametrize(
