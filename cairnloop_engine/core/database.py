@@ -22,7 +22,7 @@ from cairnloop_engine.core.clock import Clock
 from cairnloop_engine.core.errors import CairnloopError, Misconfigured, Unavailable
 from cairnloop_engine.core.installkey import KeyHolder
 from cairnloop_engine.core.jobs import Enqueuer, Job
-from cairnloop_engine.core.tables import qualified
+from cairnloop_engine.core.tables import SCHEMA, qualified
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,13 @@ _READ_LIMITS = text(
     " set_config('statement_timeout', '5s', true),"
     " set_config('idle_in_transaction_session_timeout', '15s', true)"
 )
+
+_SCRATCH_LIMITS = text(
+    "SELECT set_config('statement_timeout', '0', true),"
+    " set_config('idle_in_transaction_session_timeout', '0', true)"
+)
+# Postgres's name for the temporary tables of the connection that asks.
+TEMPORARY = "pg_temp"
 
 _open_transaction: ContextVar[str | None] = ContextVar("cairnloop_open_transaction", default=None)
 
@@ -210,6 +217,47 @@ class Database:
                 await session.execute(_READ_LIMITS)
                 yield Read(session, caller, self.clock.now(), self.schema)
 
+    @asynccontextmanager
+    async def scratch(
+        self, caller: Caller, tables: Sequence[str], *, unindexed: Sequence[str] = ()
+    ) -> AsyncIterator[Work]:
+        """A Work on empty, temporary copies of these tables, which never commits.
+
+        Nobody else sees the copies, and nothing of them outlives the block: the transaction is
+        rolled back, by this process or, when it was killed, by Postgres. The copies have the
+        columns, checks and indexes of the tables, but no foreign keys; those of ``unindexed``
+        have no indexes either, so that many rows can be written before they are made.
+
+        Raises:
+            Unavailable: ``database_unavailable``.
+            Misconfigured: ``temporary_tables_forbidden`` or ``schema_missing``.
+        """
+        with _holding("scratch"), translated():
+            # Leaving a session without a commit rolls back.
+            async with self._sessions() as session:
+                await session.connection(
+                    execution_options={"schema_translate_map": {SCHEMA: TEMPORARY}}
+                )
+                await session.execute(_SCRATCH_LIMITS)
+                for table in tables:
+                    await session.execute(text(self._copied(table, table not in unindexed)))
+                yield Work(
+                    session=session,
+                    caller=caller,
+                    now=self.clock.now(),
+                    schema=TEMPORARY,
+                    actor=caller.acting(),
+                    enqueuer=self._enqueuer,
+                    handlers={},
+                )
+
+    def _copied(self, table: str, indexed: bool) -> str:
+        copied, original = qualified(TEMPORARY, table), qualified(self.schema, table)
+        kept = "INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING CONSTRAINTS"
+        if indexed:
+            kept += " INCLUDING INDEXES"
+        return f"CREATE TEMPORARY TABLE {copied} (LIKE {original} {kept})"
+
     async def retrying(
         self, caller: Caller, run: Callable[[Work], Awaitable[T]], *, tries: int = 5
     ) -> T:
@@ -275,6 +323,12 @@ def _translation(error: BaseException) -> CairnloopError | None:
         return Misconfigured(
             "schema_missing",
             "The database schema is missing or older than this version. Run `cairnloop migrate`.",
+        )
+    if state == "42501" and "temporary tables" in str(error):
+        return Misconfigured(
+            "temporary_tables_forbidden",
+            "An evaluation needs temporary tables: GRANT TEMPORARY ON DATABASE … TO the user of"
+            " the database URL.",
         )
     if state in _AWAY or (state or "").startswith("08") or _never_connected(error, state):
         return Unavailable(

@@ -139,20 +139,18 @@ async def known_articles(read: Read) -> Sequence[Known]:
     return [Known(ArticleId(row.id), row.title, row.source_path) for row in found]
 
 
-async def supersede(work: Work, *, model_id: str) -> CalibrationId | None:
-    """End the calibration of this model that stands, if one does; returns which."""
-    found = await work.session.scalars(
+async def supersede(work: Work, *, model_id: str | None) -> list[CalibrationId]:
+    """End the calibration of this model that stands, or of all with None; returns which."""
+    ending = (
         update(CalibrationRow)
-        .where(
-            CalibrationRow.workspace == work.workspace,
-            CalibrationRow.model_id == model_id,
-            CalibrationRow.superseded_at.is_(None),
-        )
+        .where(CalibrationRow.workspace == work.workspace, CalibrationRow.superseded_at.is_(None))
         .values(superseded_at=work.now)
         .returning(CalibrationRow.id)
     )
-    ended = found.first()
-    return None if ended is None else CalibrationId(ended)
+    if model_id is not None:
+        ending = ending.where(CalibrationRow.model_id == model_id)
+    found = await work.session.scalars(ending)
+    return [CalibrationId(ended) for ended in sorted(found)]
 
 
 async def add(work: Work, values: Mapping[str, Any]) -> CalibrationId:

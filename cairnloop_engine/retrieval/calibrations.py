@@ -157,17 +157,16 @@ async def record(work: Work, made: Made) -> CalibrationId:
     return calibration_id
 
 
-async def withdraw(work: Work, *, model_id: str) -> bool:
-    """Go back to the embedder's own thresholds; False when no calibration stood."""
+async def withdraw(work: Work) -> bool:
+    """Go back to the thresholds of the embedders; False when no calibration stood."""
     await queries.lock_corpus(work, SourceType.KNOWLEDGE_BASE)
-    ended = await calibration_queries.supersede(work, model_id=model_id)
-    if ended is None:
-        return False
-    await audit.record(
-        work, "retrieval.calibration_withdrawn", subject=("calibration", ended), model_id=model_id
-    )
-    work.changed("calibration", ended)
-    return True
+    ended = await calibration_queries.supersede(work, model_id=None)
+    for calibration_id in ended:
+        await audit.record(
+            work, "retrieval.calibration_withdrawn", subject=("calibration", calibration_id)
+        )
+        work.changed("calibration", calibration_id)
+    return bool(ended)
 
 
 def report(outcome: Outcome) -> JsonObject:
