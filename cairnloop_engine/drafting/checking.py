@@ -17,8 +17,8 @@ from cairnloop_engine.drafting.lexemes import lexemes
 from cairnloop_engine.knowledge.sentences import sentences
 
 # So much of a sentence's telling words stands in the sources that it cites.
-SUPPORTED = 0.4
-# Fewer telling words than this say too little to be compared.
+SUPPORTED = 0.5
+# Of fewer telling words than this, all do.
 COMPARABLE = 3
 # A literal quote that answers a question has at least so many words.
 SHORTEST_QUOTE = 3
@@ -38,7 +38,7 @@ _COURTESY_WORDS = """
     day dear detail explain feel find follow frustrat further glad good great happy hear hello
     hope inconvenience issue knowledge kind let look mean message patience problem question reach
     read regard regret reply say source sorry step summary support team trouble unclear understand
-    welcome write
+    welcome write yes
 """
 _COURTESY = frozenset().union(*(lexemes(word) | {word} for word in _COURTESY_WORDS.split()))
 
@@ -241,10 +241,11 @@ def _promises(told: Told, grounds: Grounds) -> bool:
 
 
 def _is_supported(told: Told, grounds: Grounds) -> bool:
-    telling = lexemes(told.text) - _COURTESY
-    if len(telling) < COMPARABLE:
-        return True
-    return len(telling & _words_of(told.cited, grounds)) >= SUPPORTED * len(telling)
+    words = lexemes(figures.without_spelt(told.text)) - _COURTESY
+    # Figures have a rule of their own.
+    telling = {word for word in words if not any(map(str.isdigit, word))}
+    known = telling & (_words_of(told.cited, grounds) | lexemes(grounds.ours))
+    return len(known) >= len(telling) * (SUPPORTED if len(telling) >= COMPARABLE else 1)
 
 
 def _words_of(numbers: frozenset[int], grounds: Grounds) -> frozenset[str]:
