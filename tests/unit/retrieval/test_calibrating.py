@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -48,14 +50,21 @@ def exchangeable(seed: int, n: int) -> list[Labelled]:
     ]
 
 
+@cache
+def most_wrong(n: int) -> int:
+    """How many of ``n`` may be wrong for one exact test to pass; -1 when none may."""
+    wrong = 0
+    while binomial_tail(wrong, n, RISK) <= 0.1:
+        wrong += 1
+    return wrong - 1
+
+
 def loosest(scores: Numbers, good: Truths) -> float | None:
     """The invalid method: test every prefix, take the largest that passes."""
     order = np.argsort(-scores)
     wrong = np.cumsum(~good[order])
     passing = [
-        n
-        for n in range(fewest(RISK), len(scores) + 1)
-        if binomial_tail(int(wrong[n - 1]), n, RISK) <= 0.1
+        n for n in range(fewest(RISK), len(scores) + 1) if int(wrong[n - 1]) <= most_wrong(n)
     ]
     return float(scores[order][passing[-1] - 1]) if passing else None
 
@@ -212,20 +221,21 @@ def test_the_promise_is_kept_in_nine_of_ten_repeats_where_scanning_breaks_it() -
 
 
 def test_the_whole_calibration_keeps_its_promise_and_still_grants_something() -> None:
-    pool = exchangeable(10_000, 4_000)
+    repeats = REPEATS // 3
+    pool = exchangeable(10_000, 2_000)
     broken = granted = 0
-    for repeat in range(REPEATS):
-        outcome = calibrate(exchangeable(repeat, 160), risk=RISK)
+    for repeat in range(repeats):
+        outcome = calibrate(exchangeable(repeat, 120), risk=RISK)
         if outcome.threshold is None:
             continue
         granted += 1
         accepted = [
             one.good
-            for one in pool[repeat % 10 :: 10]
+            for one in pool[repeat % 8 :: 8]
             if admissible({**one.signals, **outcome.numbers})
             and probability(outcome.numbers, one.signals) >= outcome.threshold
         ]
         broken += 1 - float(np.mean(accepted)) > RISK
 
-    assert granted > 0.5 * REPEATS
-    assert broken <= 0.1 * REPEATS
+    assert granted > 0.5 * repeats
+    assert broken <= 0.1 * repeats
