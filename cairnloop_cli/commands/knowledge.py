@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cairnloop_cli.answers import Answer, Block, Table, listing
+from cairnloop_cli.answers import Answer, Block, Shown, Table, listing
 from cairnloop_cli.boundary import Desk, serve
 from cairnloop_cli.export import export_articles
+from cairnloop_cli.folders import serve_import
 from cairnloop_cli.parameters import LARGEST_ID, Cursor, Limit, words
-from cairnloop_cli.phrases import at, count
+from cairnloop_cli.phrases import at
 from cairnloop_cli.registry import plain_typer
 from cairnloop_cli.values import view
 from cairnloop_engine.core.errors import JsonObject
 from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.core.text import humanise
-from cairnloop_engine.knowledge.model import ArticleStatus
+from cairnloop_engine.knowledge.model import ArticleStatus, How
 
 if TYPE_CHECKING:
-    from cairnloop_engine.knowledge.importing import ImportItem, ImportReport
     from cairnloop_engine.knowledge.model import Saved
-    from cairnloop_engine.knowledge.reads import ArticleView
+    from cairnloop_engine.knowledge.reads import ArticleView, LinkView, RevisionView
 
 ArticleArg = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The article.")
@@ -43,6 +43,9 @@ kb = plain_typer("The knowledge base: articles and their revisions.", group=True
 def list_articles(
     ctx: typer.Context,
     status: Annotated[ArticleStatus | None, typer.Option("--status", help="Only these.")] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", metavar="TEXT", help="Words of the title.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> None:
@@ -50,7 +53,7 @@ def list_articles(
 
     async def work(desk: Desk) -> Answer:
         page = await desk.engine.knowledge.articles(
-            desk.caller, status=status, cursor=cursor, limit=limit
+            desk.caller, status=status, title=query, cursor=cursor, limit=limit
         )
         indexed = {None: "-", True: "yes", False: "not yet"}
         rows = [
@@ -74,12 +77,53 @@ def list_articles(
 
 
 @kb.command("show")
-def show_article(ctx: typer.Context, article_id: ArticleArg) -> None:
-    """One article as an editor would open it, with its revisions."""
+def show_article(
+    ctx: typer.Context,
+    article_id: ArticleArg,
+    version: Annotated[
+        int | None,
+        typer.Option("--version", metavar="N", min=1, max=LARGEST_ID, help="As it was then."),
+    ] = None,
+) -> None:
+    """One article as an editor would open it, with its revisions and links."""
 
     async def work(desk: Desk) -> Answer:
         article = await desk.engine.knowledge.article(desk.caller, ArticleId(article_id))
-        return _article(article)
+        return _article(article, article.latest if version is None else article.as_of(version))
+
+    serve(ctx, work)
+
+
+@kb.command("diff")
+def diff_article(
+    ctx: typer.Context,
+    article_id: ArticleArg,
+    older: Annotated[
+        int | None,
+        typer.Option(
+            "--from", metavar="N", min=0, max=LARGEST_ID, help="Else the published one, or N - 1."
+        ),
+    ] = None,
+    newer: Annotated[
+        int | None,
+        typer.Option("--to", metavar="M", min=1, max=LARGEST_ID, help="Else the newest."),
+    ] = None,
+) -> None:
+    """What changed between two versions of an article."""
+
+    async def work(desk: Desk) -> Answer:
+        found = await desk.engine.knowledge.diff(
+            desk.caller, ArticleId(article_id), older=older, newer=newer
+        )
+        data: JsonObject = {
+            "article_id": found.article_id,
+            "from": found.older,
+            "to": found.newer,
+            "changed": bool(found.lines),
+            "diff": "\n".join(found.lines),
+        }
+        same = f"Version {found.newer} says the same as version {found.older}."
+        return Answer(data, [Block("\n".join(found.lines), gutter="") if found.lines else same])
 
     serve(ctx, work)
 
@@ -158,27 +202,22 @@ def archive_article(ctx: typer.Context, article_id: ArticleArg) -> None:
 def import_folder(
     ctx: typer.Context,
     folder: FolderArg,
+    *,
     draft: Annotated[bool, typer.Option("--draft", help="Import without publishing.")] = False,
     hidden: Hidden = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Archive the articles whose files are gone.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --prune: also when that is most of them.")
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Stay, and take in what changes; Ctrl+C ends it."),
+    ] = False,
 ) -> None:
     """Take in a folder of Markdown; the same folder again changes nothing."""
-
-    async def work(desk: Desk) -> Answer:
-        with desk.out.progress("Importing") as progress:
-
-            def tell(done: int, total: int, item: ImportItem) -> None:
-                progress.step(done, total)
-
-            report = await desk.engine.knowledge.import_folder(
-                desk.caller,
-                folder,
-                publish=not draft,
-                acknowledge_hidden=hidden,
-                progress=tell,
-            )
-        return _imported(report)
-
-    serve(ctx, work)
+    serve_import(ctx, folder, How(not draft, hidden, prune, force), watch=watch)
 
 
 @kb.command("export")
@@ -209,10 +248,10 @@ def _saved(saved: Saved) -> Answer:
     return Answer(view(saved), [f"{said} `cairnloop kb publish {saved.article_id}`."])
 
 
-def _article(article: ArticleView) -> Answer:
-    latest = article.latest
-    head = f"Article {article.id} · {humanise(article.status.value)} · {article.title}"
-    flag = " · ▲ hidden characters" if latest.hidden_characters else ""
+def _article(article: ArticleView, shown: RevisionView) -> Answer:
+    head = f"Article {article.id} · {humanise(article.status.value)} · {shown.title}"
+    flag = " · ▲ hidden characters" if shown.hidden_characters else ""
+    past = "" if shown is article.latest else f" · version {shown.version}"
     history = [
         (
             str(one.version),
@@ -226,23 +265,30 @@ def _article(article: ArticleView) -> Answer:
     data: JsonObject = {
         "article_id": article.id,
         **view(article),
-        "revision_id": latest.id,
-        "version": latest.version,
-        "state": latest.state.value,
+        "revision_id": shown.id,
+        "version": shown.version,
+        "state": shown.state.value,
         "indexed": article.indexed,
-        "content": latest.content,
+        "content": shown.content,
     }
     table = Table(("VERSION", "STATE", "PUBLISHED", "INDEXED", "BY"), history)
-    return Answer(data, [head + flag, Block(latest.content), "", table])
+    return Answer(data, [head + past + flag, Block(shown.content), *_links(article), "", table])
 
 
-def _imported(report: ImportReport) -> Answer:
-    rows = [(humanise(item.status.value), item.path, item.message) for item in report.items]
-    statuses = sorted({item.status for item in report.items})
-    tally = ", ".join(f"{report.count(status)} {status.value}" for status in statuses)
-    table = Table(
-        ("RESULT", "FILE", "NOTE"), rows, whole=True, empty="The folder holds no Markdown."
-    )
-    made = listing([view(item) for item in report.items], table, ok=not report.failed)
-    notes = [f"{count(len(report.items), 'file')}: {tally or 'nothing to do'}."]
-    return Answer(made.data, made.shown, notes, ok=made.ok)
+def _links(article: ArticleView) -> list[Shown]:
+    """Where the newest text leads, and from where others lead here; nothing when there is none."""
+    found: list[Shown] = []
+    if article.links:
+        rows = [(*_led(link), link.target) for link in article.links]
+        found += ["", Table(("ARTICLE", "NOTE", "LINKS TO"), rows)]
+    if article.backlinks:
+        back = [(str(one.article_id), one.title) for one in article.backlinks]
+        found += ["", Table(("LINKED FROM", "TITLE"), back)]
+    return found
+
+
+def _led(link: LinkView) -> tuple[str, str]:
+    """The article at the other end, and what is wrong with it."""
+    if link.article_id is None:
+        return "-", "leads nowhere"
+    return str(link.article_id), "archived" if link.broken else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import typer
 from cairnloop_cli.answers import Answer
 from cairnloop_cli.boundary import Desk, invocation, log_to_stderr, serve
 from cairnloop_cli.phrases import count
+from cairnloop_cli.stopping import until_stopped
 from cairnloop_engine.core.errors import JsonObject, Misconfigured
 
 # The fixed queues (architecture); said here so that --help needs no queue library.
@@ -147,25 +147,11 @@ def _serving(ctx: typer.Context, what: str, run: Server) -> Callable[[Desk], Awa
 
 @contextmanager
 def _stopping(desk: Desk, ctx: typer.Context) -> Iterator[asyncio.Event]:
-    """An event that SIGTERM or Ctrl+C sets; a second one does not wait for what is running."""
+    """The same as :func:`until_stopped`, with the logs of a process that runs on."""
     if not invocation(ctx).debug:
         log_to_stderr(desk.settings.log_level)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-
-    def asked() -> None:
-        stop.set()
-        for one in signals:
-            loop.remove_signal_handler(one)
-
-    for one in signals:
-        loop.add_signal_handler(one, asked)
-    try:
+    with until_stopped() as stop:
         yield stop
-    finally:
-        for one in signals:
-            loop.remove_signal_handler(one)
 
 
 def _queues(given: list[str]) -> tuple[str, ...]:

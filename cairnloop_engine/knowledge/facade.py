@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.database import Database, Work
-from cairnloop_engine.core.errors import Invalid, Refused
 from cairnloop_engine.core.ids import ArticleId, ChunkId
 from cairnloop_engine.core.paging import Page
-from cairnloop_engine.core.text import safe, storable
-from cairnloop_engine.knowledge import files, importing, reads, service
-from cairnloop_engine.knowledge.importing import (
-    ImportItem,
-    ImportReport,
-    ImportStatus,
-    Incoming,
-    Progress,
-)
+from cairnloop_engine.knowledge import comparing, exporting, files, reads, service
+from cairnloop_engine.knowledge.comparing import RevisionDiff
+from cairnloop_engine.knowledge.exporting import ExportFile
+from cairnloop_engine.knowledge.folders import Follower, Intake, Tell, Trouble
+from cairnloop_engine.knowledge.importing import ImportReport, Progress
+from cairnloop_engine.knowledge.markdown import Link, parse
 from cairnloop_engine.knowledge.model import (
     Archived,
     ArticleStatus,
+    How,
     KnowledgeConfig,
     Published,
     Saved,
 )
 from cairnloop_engine.knowledge.reads import ArticleRow, ArticleView, PassageView
-from cairnloop_engine.knowledge.service import Passages, Text, checked_text
+from cairnloop_engine.knowledge.texts import (
+    Passages,
+    Text,
+    checked_content,
+    checked_text,
+    checked_title,
+)
+
+# What an article without a draft would publish.
+NO_PASSAGES = Passages("", "", (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,14 @@ class Knowledge:
         Raises:
             Invalid: ``title_blank``, ``title_too_long`` or ``article_too_large``.
         """
+        caller.acting()
         text = checked_text(title, content, self.config)
-        async with self.db.work(caller) as work:
-            return await service.create(work, text)
+        links = await _links(text.content)
+
+        async def run(work: Work) -> Saved:
+            return await service.create(work, text, links)
+
+        return await self.db.retrying(caller, run)
 
     async def save_draft(
         self,
@@ -97,15 +109,17 @@ class Knowledge:
             Conflict: ``version_conflict`` or ``article_archived``.
             Invalid: ``title_blank``, ``title_too_long`` or ``article_too_large``.
         """
-        async with self.db.work(caller) as work:
+        caller.acting()
+        body = checked_content(content, self.config)
+        named = None if title is None else checked_title(title, self.config)
+        links = await _links(body)
+
+        async def run(work: Work) -> Saved:
             return await service.save_draft(
-                work,
-                article_id,
-                content,
-                self.config,
-                title=title,
-                expected_version=expected_version,
+                work, article_id, body, links, title=named, expected_version=expected_version
             )
+
+        return await self.db.retrying(caller, run)
 
     async def publish(
         self,
@@ -127,7 +141,7 @@ class Knowledge:
         caller.acting()
         async with self.db.read(caller) as read:
             text = await reads.draft_text(read, article_id)
-        passages = await _cut(text) if text is not None else Passages("", "", ())
+        passages = await _cut(text) if text is not None else NO_PASSAGES
 
         async def run(work: Work) -> Published:
             return await service.publish(
@@ -152,6 +166,26 @@ class Knowledge:
 
         return await self.db.retrying(caller, run)
 
+    async def diff(
+        self,
+        caller: Caller,
+        article_id: ArticleId,
+        *,
+        older: int | None = None,
+        newer: int | None = None,
+    ) -> RevisionDiff:
+        """How one version became another; by default, how the published one became the newest.
+
+        Version 0 stands for the empty text before the first.
+
+        Raises:
+            NotFound: ``article_not_found`` or ``revision_not_found``.
+        """
+        async with self.db.read(caller) as read:
+            old, new = await comparing.versions(read, article_id, older=older, newer=newer)
+        # A thread, because long texts with little in common take a while.
+        return await asyncio.to_thread(comparing.difference, article_id, old, new)
+
     async def import_folder(
         self,
         caller: Caller,
@@ -159,59 +193,64 @@ class Knowledge:
         *,
         publish: bool = True,
         acknowledge_hidden: bool = False,
+        prune: bool = False,
+        force: bool = False,
         progress: Progress | None = None,
     ) -> ImportReport:
         """Take in every Markdown file of a folder; a bad file is reported, the rest goes on.
 
+        With ``prune``, articles whose files are gone are archived; with ``force`` even most of
+        them.
+
         Raises:
             Invalid: ``folder_missing``.
+            Blocked: ``prune_too_many``; nothing was changed.
             Unavailable: the database went away; what was reported before is stored.
         """
         caller.acting()
-        paths = await asyncio.to_thread(files.articles_in, folder)
-        items: list[ImportItem] = []
-        for path in paths:
-            name = path.relative_to(folder).as_posix()
-            try:
-                incoming = await self._incoming(
-                    path, folder, name, publish=publish, acknowledge_hidden=acknowledge_hidden
-                )
-                item = await self._take(caller, incoming)
-            except Refused as refused:
-                item = ImportItem(
-                    safe(name, limit=importing.PATH_LENGTH),
-                    ImportStatus.FAILED,
-                    message=refused.message,
-                    code=refused.code,
-                )
-            items.append(item)
-            if progress is not None:
-                progress(len(items), len(paths), item)
-        return ImportReport(tuple(items))
+        how = How(publish, acknowledge_hidden, prune, force)
+        listing = await asyncio.to_thread(files.articles_in, folder)
+        return await Intake(self.db, self.config, caller, how).run(listing, progress)
 
-    async def _incoming(
-        self, path: Path, folder: Path, name: str, *, publish: bool, acknowledge_hidden: bool
-    ) -> Incoming:
-        if storable(name) != name:
-            raise Invalid("file_name_not_text", "The file's name is not valid text.")
-        limit = self.config.max_article_bytes
-        found = await asyncio.to_thread(files.read_article, path, folder, limit=limit)
-        text = checked_text(found.title, found.content, self.config)
-        return Incoming(
-            source_path=name,
-            text=text,
-            passages=await _cut(text),
-            publish=publish and found.publish,
-            acknowledge_hidden=acknowledge_hidden,
-        )
+    def follow_folder(
+        self,
+        caller: Caller,
+        *,
+        how: How,
+        stop: asyncio.Event,
+        tell: Tell,
+        trouble: Trouble,
+        progress: Progress | None = None,
+    ) -> Follower:
+        """What keeps taking in a folder's changes, through any outage, until ``stop`` is set.
 
-    async def _take(self, caller: Caller, incoming: Incoming) -> ImportItem:
-        async def run(work: Work) -> ImportItem:
-            return await importing.take(work, incoming)
+        ``tell`` hears of each change, ``trouble`` of what keeps it waiting.
 
-        return await self.db.retrying(caller, run)
+        Raises:
+            Forbidden: ``operator_missing``.
+        """
+        caller.acting()
+        return Follower(self.db, self.config, caller, how, stop, tell, trouble, progress)
+
+    async def export(self, caller: Caller) -> AsyncIterator[ExportFile]:
+        """Every article that is not archived as a file: what is published, else its draft.
+
+        The links between them are paths that work in the folder of these files.
+        """
+        async with self.db.read(caller) as read:
+            named = await reads.named(read)
+        paths = exporting.paths(named)
+        for one in named:
+            async with self.db.read(caller) as read:
+                file = await reads.export_file(read, one, paths)
+            if file is not None:
+                yield file
 
 
 async def _cut(text: Text) -> Passages:
-    # A thread, because a long or hostile file takes seconds.
+    # A thread, because a long or hostile text takes seconds.
     return await asyncio.to_thread(Passages.of, text)
+
+
+async def _links(content: str) -> tuple[Link, ...]:
+    return (await asyncio.to_thread(parse, content)).links

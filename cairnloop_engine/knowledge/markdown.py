@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -35,11 +35,20 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A link as it was written: its words, and its address as Markdown reads it."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A parsed article. ``title`` is the first level-one heading, when there is one."""
 
     title: str | None
     blocks: tuple[Block, ...]
+    links: tuple[Link, ...] = ()
 
     @property
     def text(self) -> str:
@@ -62,7 +71,17 @@ def parse(markdown: str, *, title: str | None = None) -> Document:
     """
     reader = _Reader(title)
     reader.read(_PARSER.parse(markdown))
-    return Document(reader.title or reader.first_heading, tuple(reader.blocks))
+    title = reader.title or reader.first_heading
+    return Document(title, tuple(reader.blocks), tuple(reader.links))
+
+
+def code_lines(markdown: str) -> list[tuple[int, int]]:
+    """Where blocks of code stand: their first line, from 0, and the line after their last."""
+    return [
+        (token.map[0], token.map[1])
+        for token in _PARSER.parse(markdown)
+        if token.type in ("fence", "code_block") and token.map is not None
+    ]
 
 
 class _Reader:
@@ -72,6 +91,7 @@ class _Reader:
         self.title = title
         self.first_heading: str | None = None
         self.blocks: list[Block] = []
+        self.links: list[Link] = []
         self._headings: list[tuple[int, str]] = []
         self._lists: list[int | None] = []
         self._marker = ""
@@ -118,6 +138,7 @@ class _Reader:
 
     def _inline(self, token: Token) -> None:
         text = _text_of(token.children or [])
+        self.links.extend(_links_of(token.children or []))
         if self._row is not None:
             self._row.append(text)
         elif 0 < self._heading_level <= DEEPEST_SECTION:
@@ -174,6 +195,17 @@ def _text_of(tokens: Sequence[Token]) -> str:
                 if _LINK.match(href) and not _names(shown, href):
                     parts.append(f" ({href})")
     return _SPACES.sub(" ", "".join(parts)).strip()
+
+
+def _links_of(tokens: Sequence[Token]) -> Iterator[Link]:
+    # One link cannot stand inside another.
+    start = 0
+    for index, token in enumerate(tokens):
+        if token.type == "link_open":
+            start = index
+        elif token.type == "link_close":
+            href = str(tokens[start].attrGet("href") or "")
+            yield Link(_text_of(tokens[start + 1 : index]), href)
 
 
 def _names(shown: str, href: str) -> bool:

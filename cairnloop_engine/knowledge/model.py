@@ -32,6 +32,30 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+class ImportStatus(StrEnum):
+    """What an import made of a file."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    # The article's file is not in the folder (any more); the article stays.
+    MISSING = "missing"
+    # The same, and the article was archived because that was asked for.
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is wanted of an import."""
+
+    publish: bool = True
+    acknowledge_hidden: bool = False
+    # Archive the articles whose files are gone; ``force`` also when that is most of them.
+    prune: bool = False
+    force: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class KnowledgeConfig:
     """Limits of the slice, from the settings."""

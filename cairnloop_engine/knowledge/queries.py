@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, insert, literal, select, tuple_, update
+from sqlalchemy import BigInteger, and_, any_, func, insert, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import aliased
 
@@ -33,11 +34,11 @@ class Listed:
 
 
 async def lock_article(work: Work, article_id: ArticleId) -> StoredArticleRow | None:
-    """The article, locked until the transaction ends."""
+    """The article, locked until the transaction ends; others may still link to it."""
     found = await work.session.scalars(
         select(StoredArticleRow)
         .where(StoredArticleRow.workspace == work.workspace, StoredArticleRow.id == article_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     return found.first()
@@ -51,7 +52,7 @@ async def lock_article_of(work: Work, source_path: str) -> StoredArticleRow | No
             StoredArticleRow.workspace == work.workspace,
             StoredArticleRow.source_path == source_path,
         )
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     return found.first()
@@ -154,6 +155,44 @@ async def published_ids(read: Read, *, after: int, limit: int) -> Sequence[Artic
         .limit(limit)
     )
     return [ArticleId(article_id) for article_id in found]
+
+
+async def revision(read: Read, article_id: ArticleId, version: int) -> RevisionRow | None:
+    """One version of an article."""
+    found = await read.session.scalars(
+        select(RevisionRow).where(
+            RevisionRow.workspace == read.workspace,
+            RevisionRow.article_id == article_id,
+            RevisionRow.version == version,
+        )
+    )
+    return found.first()
+
+
+async def in_use(read: Read) -> Sequence[StoredArticleRow]:
+    """Every article that is not archived, in the order of their ids."""
+    found = await read.session.scalars(
+        select(StoredArticleRow)
+        .where(
+            StoredArticleRow.workspace == read.workspace,
+            StoredArticleRow.status != ArticleStatus.ARCHIVED,
+        )
+        .order_by(StoredArticleRow.id)
+    )
+    return found.all()
+
+
+async def digests(read: Read, article_ids: Sequence[ArticleId]) -> Sequence[tuple[str, ArticleId]]:
+    """What each version of these articles says, oldest first, as digests."""
+    found = await read.session.execute(
+        select(RevisionRow.digest, RevisionRow.article_id)
+        .where(
+            RevisionRow.workspace == read.workspace,
+            RevisionRow.article_id == any_(literal(list(article_ids), ARRAY(BigInteger))),
+        )
+        .order_by(RevisionRow.article_id, RevisionRow.version)
+    )
+    return [(row.digest, ArticleId(row.article_id)) for row in found]
 
 
 async def chunks(read: Read, revision_id: RevisionId) -> Sequence[ChunkRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +11,13 @@ from cairnloop_engine.core.errors import Invalid, NotFound
 from cairnloop_engine.core.ids import ArticleId, ChunkId, RevisionId
 from cairnloop_engine.core.paging import Page, checked_limit, decode_cursor, encode_cursor
 from cairnloop_engine.core.text import has_hidden, safe, storable
-from cairnloop_engine.knowledge import queries
+from cairnloop_engine.knowledge import link_queries, queries
+from cairnloop_engine.knowledge.exporting import ExportFile, Named, written
+from cairnloop_engine.knowledge.link_queries import Linked
 from cairnloop_engine.knowledge.model import ArticleStatus, Origin, RevisionState
 from cairnloop_engine.knowledge.queries import Listed
-from cairnloop_engine.knowledge.service import Text
 from cairnloop_engine.knowledge.tables import RevisionRow, StoredArticleRow
+from cairnloop_engine.knowledge.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,29 @@ class RevisionView:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link to another article. ``article_id`` None when ``target`` names none (yet)."""
+
+    label: str
+    target: str
+    article_id: ArticleId | None
+    title: str | None
+    # It leads to nothing, or to an article that is archived.
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BacklinkView:
+    """Another article whose draft or published text links here."""
+
+    article_id: ArticleId
+    title: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArticleView:
-    """An article with its revisions, newest first.
+    """An article with its revisions, newest first, and the links of the newest one.
 
     ``edit_version`` is what :meth:`Knowledge.save_draft` expects back as ``expected_version``.
     """
@@ -66,6 +89,8 @@ class ArticleView:
     inserted_at: datetime
     updated_at: datetime
     revisions: tuple[RevisionView, ...]
+    links: tuple[LinkView, ...]
+    backlinks: tuple[BacklinkView, ...]
 
     @property
     def latest(self) -> RevisionView:
@@ -93,6 +118,17 @@ class ArticleView:
         """Whether the published revision has its vectors; None when none is published."""
         current = self.published
         return None if current is None else current.indexed
+
+    def as_of(self, version: int) -> RevisionView:
+        """One of its versions.
+
+        Raises:
+            NotFound: ``revision_not_found``.
+        """
+        for revision in self.revisions:
+            if revision.version == version:
+                return revision
+        raise no_version(self.id, version)
 
     def _in(self, state: RevisionState) -> RevisionView | None:
         return next((r for r in self.revisions if r.state is state), None)
@@ -166,7 +202,47 @@ async def article(read: Read, article_id: ArticleId) -> ArticleView:
     row = await queries.article(read, article_id)
     if row is None:
         raise NotFound("article_not_found", "There is no such article.", article_id=article_id)
-    return _article(row, await queries.history(read, article_id))
+    history = await queries.history(read, article_id)
+    return _article(
+        row,
+        history,
+        links=await link_queries.links(read, RevisionId(history[0].id)),
+        backlinks=await link_queries.backlinks(read, article_id),
+    )
+
+
+async def named(read: Read) -> list[Named]:
+    """What the files of all articles in use are named after."""
+    return [
+        Named(ArticleId(row.id), row.title, row.source_path) for row in await queries.in_use(read)
+    ]
+
+
+async def export_file(
+    read: Read, article: Named, paths: Mapping[ArticleId, str]
+) -> ExportFile | None:
+    """One article as a file; None when it was archived meanwhile."""
+    current = await queries.revision_in(read, article.article_id, RevisionState.PUBLISHED)
+    draft = current is None
+    if current is None:
+        current = await queries.revision_in(read, article.article_id, RevisionState.DRAFT)
+    if current is None:
+        return None
+    path = paths[article.article_id]
+    text = written(
+        Text(current.title, current.content), path, article.source_path, draft=draft, files=paths
+    )
+    return ExportFile(article.article_id, current.version, path, text)
+
+
+def no_version(article_id: ArticleId, version: int) -> NotFound:
+    """What to raise where an article lacks a version."""
+    return NotFound(
+        "revision_not_found",
+        f"This article has no version {version}.",
+        article_id=article_id,
+        version=version,
+    )
 
 
 async def draft_text(read: Read, article_id: ArticleId) -> Text | None:
@@ -234,7 +310,13 @@ def _listed(row: Listed) -> ArticleRow:
     )
 
 
-def _article(row: StoredArticleRow, revisions: Sequence[RevisionRow]) -> ArticleView:
+def _article(
+    row: StoredArticleRow,
+    revisions: Sequence[RevisionRow],
+    *,
+    links: Sequence[Linked],
+    backlinks: Sequence[tuple[StoredArticleRow, str]],
+) -> ArticleView:
     return ArticleView(
         id=ArticleId(row.id),
         title=safe(row.title),
@@ -244,6 +326,22 @@ def _article(row: StoredArticleRow, revisions: Sequence[RevisionRow]) -> Article
         inserted_at=row.inserted_at,
         updated_at=row.updated_at,
         revisions=tuple(_revision(revision) for revision in revisions),
+        links=tuple(_link(linked) for linked in links),
+        backlinks=tuple(
+            BacklinkView(ArticleId(source.id), safe(source.title), safe(label))
+            for source, label in backlinks
+        ),
+    )
+
+
+def _link(linked: Linked) -> LinkView:
+    found = linked.article
+    return LinkView(
+        label=safe(linked.label),
+        target=safe(linked.target),
+        article_id=None if found is None else ArticleId(found.id),
+        title=None if found is None else safe(found.title),
+        broken=found is None or found.status is ArticleStatus.ARCHIVED,
     )
 
 

@@ -2,84 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from cairnloop_engine.audit import service as audit
 from cairnloop_engine.core.actors import ActorKind
+from cairnloop_engine.core.crashpoints import crashpoint
 from cairnloop_engine.core.database import Work
 from cairnloop_engine.core.errors import Conflict, Forbidden, Invalid, NotFound
 from cairnloop_engine.core.ids import ArticleId, RevisionId
-from cairnloop_engine.core.text import has_hidden, is_blank, storable
-from cairnloop_engine.knowledge import queries
-from cairnloop_engine.knowledge.chunking import Chunk, chunk
+from cairnloop_engine.core.text import has_hidden
+from cairnloop_engine.knowledge import link_queries, queries
 from cairnloop_engine.knowledge.events import ArticleArchived, ArticlePublished
-from cairnloop_engine.knowledge.markdown import parse
+from cairnloop_engine.knowledge.links import targets
+from cairnloop_engine.knowledge.markdown import Link
 from cairnloop_engine.knowledge.model import (
     Archived,
     ArticleStatus,
-    KnowledgeConfig,
     Origin,
     Published,
     RevisionState,
     Saved,
-    digest,
 )
 from cairnloop_engine.knowledge.tables import RevisionRow, StoredArticleRow
+from cairnloop_engine.knowledge.texts import Passages, Text, hidden_line
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A title and a body that may be stored."""
-
-    title: str
-    content: str
-
-    @property
-    def digest(self) -> str:
-        return digest(self.title, self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class Passages:
-    """What can be read in one exact text; cutting a long one takes too long for a transaction."""
-
-    digest: str
-    body: str
-    chunks: tuple[Chunk, ...]
-
-    @classmethod
-    def of(cls, text: Text) -> Passages:
-        document = parse(text.content, title=text.title)
-        return cls(text.digest, document.text, chunk(document))
-
-
-def checked_text(title: str, content: str, config: KnowledgeConfig) -> Text:
-    """The text as it will be stored.
-
-    Raises:
-        Invalid: ``title_blank``, ``title_too_long``, ``article_too_large``.
-    """
-    one_line = " ".join(storable(title).split())
-    if is_blank(one_line):
-        raise Invalid("title_blank", "An article needs a title.")
-    if len(one_line) > config.max_title_length:
-        raise Invalid(
-            "title_too_long",
-            f"A title has at most {config.max_title_length} characters.",
-            length=len(one_line),
-        )
-    body = storable(content)
-    size = len(body.encode())
-    if size > config.max_article_bytes:
-        raise Invalid(
-            "article_too_large",
-            f"An article has at most {config.max_article_bytes:,} bytes; this one has {size:,}.",
-            size=size,
-        )
-    return Text(one_line, body)
-
-
-async def create(work: Work, text: Text) -> Saved:
+async def create(work: Work, text: Text, links: Sequence[Link]) -> Saved:
     """Begin an article as a draft.
 
     Raises:
@@ -89,24 +37,28 @@ async def create(work: Work, text: Text) -> Saved:
     article = await queries.insert_article(work, text.title, None)
     if article is None:
         raise AssertionError("an article without a file cannot collide")
-    return _saved(article, await write_draft(work, article, None, text, Origin.EDITOR))
+    draft = await write_draft(work, article, None, text, links=links, origin=Origin.EDITOR)
+    # Somebody may have linked to this id before there was an article of it.
+    await link_queries.resolve(work)
+    return _saved(article, draft)
 
 
 async def save_draft(
     work: Work,
     article_id: ArticleId,
     content: str,
-    config: KnowledgeConfig,
+    links: Sequence[Link],
     *,
     title: str | None,
     expected_version: int,
 ) -> Saved:
     """Store an edit: in the article's draft, or as a new draft after a published revision.
 
+    ``title`` None keeps the article's. Title and content were checked before.
+
     Raises:
         NotFound: ``article_not_found``.
         Conflict: ``version_conflict`` when somebody else saved meanwhile, ``article_archived``.
-        Invalid: what :func:`checked_text` raises.
         Forbidden: ``operator_required``.
     """
     check_author(work)
@@ -120,8 +72,9 @@ async def save_draft(
         )
     _check_in_use(article)
     latest = await queries.latest_revision(work, article_id)
-    text = checked_text(article.title if title is None else title, content, config)
-    return _saved(article, await write_draft(work, article, latest, text, Origin.EDITOR))
+    text = Text(article.title if title is None else title, content)
+    draft = await write_draft(work, article, latest, text, links=links, origin=Origin.EDITOR)
+    return _saved(article, draft)
 
 
 async def publish(
@@ -169,6 +122,15 @@ async def archive(work: Work, article_id: ArticleId) -> Archived:
     article = await _locked(work, article_id)
     if article.status is ArticleStatus.ARCHIVED:
         return Archived(article_id, changed=False)
+    await archive_locked(work, article)
+    return Archived(article_id, changed=True)
+
+
+async def archive_locked(
+    work: Work, article: StoredArticleRow, *, file_gone: str | None = None
+) -> None:
+    """Archive a locked article that is in use; ``file_gone`` names the file that it had."""
+    article_id = ArticleId(article.id)
     for state in (RevisionState.PUBLISHED, RevisionState.DRAFT):
         revision = await queries.revision_in(work, article_id, state)
         if revision is not None:
@@ -176,9 +138,14 @@ async def archive(work: Work, article_id: ArticleId) -> Archived:
     article.status = ArticleStatus.ARCHIVED
     _touch(work, article)
     await work.session.flush()
-    await audit.record(work, "knowledge.archived", subject=("article", article_id))
+    await audit.record(
+        work,
+        "knowledge.archived",
+        subject=("article", article_id),
+        # The name of a file may well be that of a person.
+        personal={"file_gone": file_gone},
+    )
     await work.emit(ArticleArchived(article_id))
-    return Archived(article_id, changed=True)
 
 
 async def mark_indexed(work: Work, article_id: ArticleId, revision_id: RevisionId) -> None:
@@ -192,9 +159,11 @@ async def write_draft(
     article: StoredArticleRow,
     latest: RevisionRow | None,
     text: Text,
+    *,
+    links: Sequence[Link],
     origin: Origin,
 ) -> RevisionRow:
-    """Put a text into the draft of a locked article, or begin one after ``latest``."""
+    """Put a text into the draft of a locked article, with its links, or begin one."""
     if latest is not None and latest.state is RevisionState.DRAFT:
         draft = latest
         draft.title, draft.content, draft.digest = text.title, text.content, text.digest
@@ -207,6 +176,7 @@ async def write_draft(
     article.title = text.title
     _touch(work, article)
     await work.session.flush()
+    await link_queries.replace(work, RevisionId(draft.id), targets(links, article.source_path))
     await audit.record(
         work,
         "knowledge.draft_saved",
@@ -273,6 +243,7 @@ async def publish_draft(
         hidden_acknowledged=acknowledge_hidden,
     )
     await work.emit(ArticlePublished(article_id, revision_id, draft.title, passages.body))
+    crashpoint("knowledge.before_publish_commit")
     return Published(
         article_id,
         revision_id,
@@ -312,6 +283,7 @@ def _check_publishable(
             "This article holds hidden control characters. Remove them, or publish with the "
             "acknowledgement that they are meant.",
             article_id=article.id,
+            line=hidden_line(draft.content),
         )
 
 

@@ -43,6 +43,9 @@ class StoredArticleRow(Base):
     title: Mapped[str] = mapped_column(Text)
     # The file that an imported article came from, relative to the imported folder.
     source_path: Mapped[str | None] = mapped_column(Text)
+    # What the file said when it was last taken in; the same again is no change, even if the
+    # article was edited here since.
+    source_digest: Mapped[str | None] = mapped_column(Text)
     # Grows with every change, so that two people cannot overwrite each other unseen.
     edit_version: Mapped[int] = mapped_column(BigInteger)
     inserted_at: Mapped[datetime] = mapped_column(UtcTime)

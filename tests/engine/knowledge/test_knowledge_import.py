@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from cairnloop_engine import Caller, Engine, Forbidden, Invalid
-from cairnloop_engine.knowledge.importing import ImportItem, ImportReport, ImportStatus
-from cairnloop_engine.knowledge.model import ArticleStatus, RevisionState
+from cairnloop_engine.knowledge.importing import ImportItem, ImportReport
+from cairnloop_engine.knowledge.model import ArticleStatus, ImportStatus, RevisionState
 
 MAYA = Caller.operator("maya")
 CREATED, UPDATED, UNCHANGED, FAILED = (
@@ -124,6 +125,12 @@ async def test_bad_files_are_told_of_and_the_rest_goes_on(engine: Engine, folder
     (folder / "nothing.md").write_text("# Only a title\n<!-- nothing -->")
     (folder / "bad\udcffname.md").write_text("# Name\nText")
     (folder / "\x1b[31mred.md").write_text("# Red\nText")
+    (folder / "deep.md").write_text("Text\n\n" + "> " * 2000 + "deep\n" + "- " * 2000 + "deeper")
+    (folder / "table.md").write_text("|a|b|\n|-|-|\n" + "|x|y|\n" * 3_000)
+    (folder / "nowhere.md").symlink_to(folder / "gone.md")
+    (folder / "outside.md").symlink_to("/etc/hostname")
+    (folder / "loop.md").symlink_to(folder / "loop.md")
+    (folder / "round").symlink_to(folder, target_is_directory=True)
     told: list[tuple[int, int, ImportItem]] = []
 
     report = await engine.knowledge.import_folder(
@@ -137,13 +144,99 @@ async def test_bad_files_are_told_of_and_the_rest_goes_on(engine: Engine, folder
         "hidden_characters",
         "title_too_long",
         "file_name_not_text",
+        "file_unreadable",
+        "file_outside_folder",
     }
-    assert report.count(FAILED) == 7
-    assert report.count(CREATED) == 4
+    assert report.count(FAILED) == 10
+    assert report.count(CREATED) == 6
     assert all(item.message for item in report.failed)
     assert all("\x1b" not in item.path for item in report.items)
-    assert [done for done, _, _ in told] == list(range(1, 12))
-    assert {total for _, total, _ in told} == {11}
+    assert [done for done, _, _ in told] == list(range(1, 17))
+    assert {total for _, total, _ in told} == {16}
+    lines = {item.path: item.line for item in report.failed}
+    assert (lines["hidden.md"], lines["binary.md"], lines["huge.md"]) == (2, 1, None)
+
+
+async def test_a_refusal_names_the_line_of_the_file_below_its_front_matter(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "a.md").write_text("---\ntitle: Pay\nother: x\n---\nOne\nSend \u202ecba\u202c")
+
+    report = await engine.knowledge.import_folder(MAYA, tmp_path)
+
+    assert [(item.code, item.line) for item in report.items] == [("hidden_characters", 6)]
+
+
+async def test_five_megabytes_are_refused_without_being_read(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "huge.md").write_bytes(b"# Huge\n" + b"word " * 1_000_000)
+    tracemalloc.start()
+    try:
+        report = await engine.knowledge.import_folder(MAYA, tmp_path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert report.failed[0].code == "article_too_large"
+    assert most < 4_000_000
+
+
+async def test_what_is_missing_is_told_and_archived_only_when_asked(
+    engine: Engine, folder: Path
+) -> None:
+    (folder / "seat.md").write_text("# Seat\nText")
+    first = await engine.knowledge.import_folder(MAYA, folder)
+    (folder / "keys.md").unlink()
+
+    told = await engine.knowledge.import_folder(MAYA, folder)
+    kept = {row.status for row in (await engine.knowledge.articles(MAYA)).items}
+    pruned = await engine.knowledge.import_folder(MAYA, folder, prune=True)
+    after = await engine.knowledge.import_folder(MAYA, folder)
+
+    keys = next(item for item in first.items if item.path == "keys.md")
+    assert outcome(told)["keys.md"] is ImportStatus.MISSING
+    assert (told.items[-1].article_id, told.failed) == (keys.article_id, ())
+    assert kept == {ArticleStatus.PUBLISHED}
+    assert outcome(pruned)["keys.md"] is ImportStatus.ARCHIVED
+    assert "keys.md" not in outcome(after)
+    (event, *_) = (await engine.audit.events(MAYA)).items
+    assert (event.action, event.personal["file_gone"]) == ("knowledge.archived", "keys.md")
+
+
+async def test_pruning_leaves_what_a_person_is_editing(engine: Engine, folder: Path) -> None:
+    (folder / "seat.md").write_text("# Seat\nText")
+    first = await engine.knowledge.import_folder(MAYA, folder)
+    article_id = next(item.article_id for item in first.items if item.path == "keys.md")
+    assert article_id is not None
+    view = await engine.knowledge.article(MAYA, article_id)
+    await engine.knowledge.save_draft(
+        MAYA, article_id, "My edit", expected_version=view.edit_version
+    )
+    (folder / "keys.md").unlink()
+
+    report = await engine.knowledge.import_folder(MAYA, folder, prune=True)
+
+    assert [(item.path, item.code) for item in report.failed] == [("keys.md", "draft_in_progress")]
+    assert (await engine.knowledge.article(MAYA, article_id)).status is ArticleStatus.PUBLISHED
+
+
+async def test_a_draft_of_an_earlier_import_gives_way_to_the_file(
+    engine: Engine, folder: Path
+) -> None:
+    await engine.knowledge.import_folder(MAYA, folder)
+    old = (folder / "keys.md").read_text()
+    (folder / "keys.md").write_text("# Reset your key\nNot yet.")
+    held = await engine.knowledge.import_folder(MAYA, folder, publish=False)
+    (folder / "keys.md").write_text(old)
+
+    report = await engine.knowledge.import_folder(MAYA, folder)
+
+    changed = next(item for item in report.items if item.path == "keys.md")
+    assert (outcome(held)["keys.md"], changed.status) == (UPDATED, UPDATED)
+    assert changed.article_id is not None
+    view = await engine.knowledge.article(MAYA, changed.article_id)
+    assert (view.draft, view.content) == (None, old)
 
 
 async def test_a_refused_file_leaves_no_article_behind(engine: Engine, tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from cairnloop_engine.core.errors import Invalid
-from cairnloop_engine.knowledge.files import articles_in, read_article, split_front_matter
+from cairnloop_engine.knowledge.files import (
+    articles_in,
+    checked_name,
+    read_article,
+    split_front_matter,
+)
 
 LIMIT = 10_000
 
@@ -25,9 +30,41 @@ def test_markdown_files_are_found_in_subfolders_in_a_stable_order(tmp_path: Path
         path.parent.mkdir(exist_ok=True)
         path.write_text("x")
 
-    found = [path.relative_to(tmp_path).as_posix() for path in articles_in(tmp_path)]
+    listing = articles_in(tmp_path)
 
-    assert found == ["a.MD", "b.md", "sub/c.markdown"]
+    assert [listing.name(path) for path in listing.files] == ["a.MD", "b.md", "sub/c.markdown"]
+    assert listing.covers("sub/gone.md")
+
+
+def test_a_folder_that_links_to_itself_is_walked_once(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("x")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+
+    assert [path.name for path in articles_in(tmp_path).files] == ["a.md"]
+
+
+def test_a_subfolder_that_cannot_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("locked", "open"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text("x")
+    real = os.scandir
+
+    def denied(path: str) -> object:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+
+    listing = articles_in(tmp_path)
+
+    assert [listing.name(path) for path in listing.files] == ["open/a.md"]
+    assert [listing.name(path) for path in listing.unreadable] == ["locked"]
+    assert (listing.covers("locked/a.md"), listing.covers("locked.md")) == (False, True)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -42,6 +79,9 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ("---\ntitle: From the front\n---\n# Heading\nText", "From the front"),
         ("---\ntitle: 2026\n---\nText", "2026"),
+        ("---\ntitle: No\n---\nText", "No"),
+        ("---\ntitle: 2026-01-31\n---\nText", "2026-01-31"),
+        ("---\ntitle: [a, b]\n---\n# Heading", "Heading"),
         ("---\ntitle: ''\n---\n# Heading\nText", "Heading"),
         ("# Heading\nText", "Heading"),
         ("Only text", "Reset your api key"),
@@ -57,13 +97,29 @@ def test_the_title_comes_from_front_matter_then_heading_then_file_name(
     assert read_article(path, tmp_path, limit=LIMIT).title == title
 
 
-def test_front_matter_can_hold_an_article_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", ["status: draft", "status: Draft ", "draft: true", "draft: yes"])
+def test_front_matter_can_hold_an_article_back(tmp_path: Path, held: str) -> None:
     path = tmp_path / "a.md"
-    path.write_text("---\ntitle: A\nstatus: draft\n---\nText")
+    path.write_text(f"---\ntitle: A\n{held}\n---\nText")
 
     found = read_article(path, tmp_path, limit=LIMIT)
 
-    assert (found.publish, found.content) == (False, "Text")
+    assert (found.publish, found.content, found.lines_before) == (False, "Text", 4)
+
+
+@pytest.mark.parametrize("other", ["status: accepted", "draft: false", "status: [draft]"])
+def test_what_others_say_in_front_matter_holds_nothing_back(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(f"---\n{other}\n---\nText")
+
+    assert read_article(path, tmp_path, limit=LIMIT).publish
+
+
+def test_a_draft_may_still_be_empty(tmp_path: Path) -> None:
+    path = tmp_path / "plan.md"
+    path.write_text("---\nstatus: draft\n---\n")
+
+    assert read_article(path, tmp_path, limit=LIMIT).title == "Plan"
 
 
 def test_windows_line_ends_and_byte_order_marks_are_read(tmp_path: Path) -> None:
@@ -95,6 +151,33 @@ def test_a_file_that_cannot_be_an_article_is_refused_by_code(
     path.write_bytes(content)
 
     assert refusal(path) == code
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"one\ntwo\ncaf\xe9", 3),
+        (b"one\n\x00", 2),
+        (b"---\ntitle: A\nb: [unclosed\n---\nText", 4),
+        (b"---\na: b: c\n---\nText", 2),
+    ],
+)
+def test_a_refusal_names_the_line(tmp_path: Path, content: bytes, line: int) -> None:
+    path = tmp_path / "a.md"
+    path.write_bytes(content)
+
+    with pytest.raises(Invalid) as refused:
+        read_article(path, tmp_path, limit=LIMIT)
+
+    assert refused.value.facts["line"] == line
+
+
+def test_a_name_has_to_fit_into_the_index_of_names() -> None:
+    assert checked_name("a/b.md") == "a/b.md"
+    for name, code in (("\udcff.md", "file_name_not_text"), ("é" * 600, "file_name_too_long")):
+        with pytest.raises(Invalid) as refused:
+            checked_name(name)
+        assert refused.value.code == code
 
 
 def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_read(tmp_path: Path) -> None:
