@@ -190,6 +190,23 @@ async def test_some_conversations_belong_to_the_operator(told: Engine) -> None:
     assert len(page.items) == 2
 
 
+@pytest.mark.requirement("03-retrieval-drafting:19")
+async def test_an_article_of_two_versions_keeps_the_first_and_is_searched_by_the_second(
+    told: Engine,
+) -> None:
+    (row,) = (await told.knowledge.articles(OPERATOR, title="CI run was skipped")).items
+
+    article = await told.knowledge.article(OPERATOR, row.id)
+    status = await told.retrieval.status(OPERATOR)
+
+    assert [(one.version, one.state) for one in article.revisions] == [
+        (2, RevisionState.PUBLISHED),
+        (1, RevisionState.ARCHIVED),
+    ]
+    assert article.indexed
+    assert (status.n_pending, status.n_failed) == (0, 0)
+
+
 @pytest.mark.requirement("06-demo-fixtures:17")
 async def test_verifying_finds_nothing_wrong(told: Engine) -> None:
     checks = [check for part in PARTS for check in await verify.check_part(told, part)]
