@@ -189,7 +189,7 @@ class Engine:
         self.audit = Audit(db, parts.audit)
         self.conversations = Conversations(db, parts.conversations, parts.context_provider)
         self.knowledge = Knowledge(db, parts.knowledge)
-        self.retrieval = Retrieval(db, parts.embedding, parts.retrieval)
+        self.retrieval = Retrieval(db, parts.embedding, parts.retrieval, reranker=parts.reranker)
         self.gaps = Gaps(db)
         self.drafting = Drafting(db, parts.drafting)
         self.governance = Governance(db, parts.gates, parts.gates.config)

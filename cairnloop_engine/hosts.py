@@ -21,7 +21,7 @@ from cairnloop_engine.drafting.ports import (
 )
 from cairnloop_engine.governance.ports import DecisionAsked, IdentityProvider
 from cairnloop_engine.governance.tools import Tool, TransactionalTool
-from cairnloop_engine.retrieval.ports import Embedder
+from cairnloop_engine.retrieval.ports import Embedder, Reranker
 
 __all__ = [
     "ActionSuggester",
@@ -33,6 +33,7 @@ __all__ = [
     "IdentityProvider",
     "Line",
     "QueryRewriter",
+    "Reranker",
     "Speaker",
     "SuggestedAction",
     "SuggestionContext",

@@ -117,6 +117,17 @@ class Settings(BaseSettings):
     embedder_alpha: float | None = Field(
         None, ge=0, le=1, description="Weight of meaning against words; unset: the model's own."
     )
+    language: str = Field(
+        "english",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="Language of the articles, as Postgres names its text search configurations; "
+        "`simple` takes words as they stand. A change needs `retrieval rebuild`.",
+    )
+    search_fusion: str = Field(
+        "convex",
+        pattern="^(convex|rrf)$",
+        description="How words and meaning are joined: `convex` by strength, `rrf` by rank.",
+    )
     draft_delay: float = Field(
         5.0, ge=0, description="Seconds of quiet after a customer's message before drafting."
     )
@@ -252,7 +263,9 @@ class Settings(BaseSettings):
     action_suggester: str | None = Field(
         None, description="Dotted path of your ActionSuggester.", pattern=r"^[\w.]+:[\w.]+$"
     )
-
+    reranker: str | None = Field(
+        None, description="Dotted path of your Reranker.", pattern=r"^[\w.]+:[\w.]+$"
+    )
     widget_verifier: str | None = Field(
         None, description="Dotted path of your WidgetVerifier.", pattern=r"^[\w.]+:[\w.]+$"
     )

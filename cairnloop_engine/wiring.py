@@ -56,7 +56,8 @@ from cairnloop_engine.retrieval import jobs as retrieval_jobs
 from cairnloop_engine.retrieval.adapters.choice import Choice, chosen, made_for
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
-from cairnloop_engine.retrieval.ports import Embedder
+from cairnloop_engine.retrieval.ports import Embedder, Reranker
+from cairnloop_engine.retrieval.ranking import Fusion
 from cairnloop_engine.settings import Settings
 
 
@@ -70,6 +71,7 @@ class HostParts:
     action_suggester: ActionSuggester | None = None
     query_rewriter: QueryRewriter | None = None
     embedder: Embedder | None = None
+    reranker: Reranker | None = None
     widget_verifier: WidgetVerifier | None = None
     identity_provider: IdentityProvider | None = None
     # Beside those that the settings name.
@@ -92,6 +94,7 @@ class Parts:
     action_suggester: ActionSuggester
     query_rewriter: QueryRewriter | None
     embedding: Embedding
+    reranker: Reranker | None
     widget_verifier: WidgetVerifier | None
     retention: Retention
 
@@ -110,11 +113,7 @@ def choose(settings: Settings, host: HostParts) -> Parts:
     Raises:
         Misconfigured: ``host_part_missing`` or ``host_part_unfit``.
     """
-    retrieval = RetrievalConfig(
-        clarification_limit=settings.clarification_limit,
-        calibration_max_drift=settings.calibration_max_drift,
-        gap_retention=timedelta(days=settings.gap_retention_days),
-    )
+    retrieval = _retrieval(settings)
     return Parts(
         audit=_audit(settings),
         conversations=ConversationsConfig(
@@ -146,12 +145,23 @@ def choose(settings: Settings, host: HostParts) -> Parts:
         query_rewriter=host.query_rewriter
         or load(settings.query_rewriter, "QueryRewriter", "rewrite"),
         embedding=_embedding(settings, host, retrieval),
+        reranker=host.reranker or load(settings.reranker, "Reranker", "rerank"),
         widget_verifier=host.widget_verifier
         or load(settings.widget_verifier, "WidgetVerifier", "verify"),
         retention=Retention(
             finished=timedelta(hours=settings.finished_job_hours),
             dead_letters=timedelta(days=settings.dead_letter_days),
         ),
+    )
+
+
+def _retrieval(settings: Settings) -> RetrievalConfig:
+    return RetrievalConfig(
+        language=settings.language,
+        fusion=Fusion(settings.search_fusion),
+        clarification_limit=settings.clarification_limit,
+        calibration_max_drift=settings.calibration_max_drift,
+        gap_retention=timedelta(days=settings.gap_retention_days),
     )
 
 

@@ -34,6 +34,8 @@ BROAD_EXCEPT_HOMES = {
     "cairnloop_engine/channels/widget/verify.py": "a host's verifier that fails admits nobody",
     "cairnloop_engine/retrieval/adapters/onnx.py": "a broken model file may make any error",
     "cairnloop_engine/retrieval/embedding.py": "an embedder that fails turns search lexical",
+    "cairnloop_engine/retrieval/reranking.py": "a reranker that fails leaves the order as it was",
+    "cairnloop_engine/retrieval/facade.py": "a search that breaks must not take the draft along",
     "cairnloop_engine/retrieval/gaps.py": "what cannot be noted must not cost a draft",
     "cairnloop_cli/boundary.py": "the command line's last boundary: a bug becomes exit code 70",
     "cairnloop_tui/app.py": "the console's last boundary: a bug becomes a dialog, the app lives",

@@ -15,11 +15,12 @@ from cairnloop_cli.values import to_json, view
 from cairnloop_engine.core.errors import JsonObject, JsonValue
 from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.core.text import humanise
+from cairnloop_engine.retrieval.gap_model import Surface
 from cairnloop_engine.retrieval.model import SourceType
 
 if TYPE_CHECKING:
     from cairnloop_engine.retrieval.health import IndexStatus
-    from cairnloop_engine.retrieval.model import Hit, SearchResult
+    from cairnloop_engine.retrieval.model import Hit, SearchResult, Trace
 
 retrieval = plain_typer("The search index: its health and its repair.", group=True)
 
@@ -37,7 +38,7 @@ def search(
 
     async def work(desk: Desk) -> Answer:
         found = await desk.engine.retrieval.search(
-            desk.caller, question, limit=limit, explain=explain
+            desk.caller, question, limit=limit, explain=explain, surface=Surface.API
         )
         items: list[JsonValue] = [view(hit) for hit in found.items]
         data: JsonObject = {
@@ -46,6 +47,7 @@ def search(
             "grounding": view(found.grounding),
             "degraded": to_json(found.degraded),
             "embedder": found.embedder,
+            "read_as": to_json(found.read_as),
             "trace": to_json(found.trace),
         }
         notes = [f"Without {humanise(lack.value).lower()}." for lack in found.degraded]
@@ -117,7 +119,7 @@ def replay_failed(ctx: typer.Context) -> None:
 
 
 def _found(found: SearchResult, *, explain: bool) -> list[Shown]:
-    shown: list[Shown] = []
+    shown: list[Shown] = [f'Read "{one.asked}" as "{one.read}".' for one in found.read_as]
     for number, hit in enumerate(found.items, start=1):
         place = f" · {hit.heading}" if hit.heading else ""
         shown.append(
@@ -133,11 +135,7 @@ def _found(found: SearchResult, *, explain: bool) -> list[Shown]:
         + ("" if grounding.calibrated else " (not calibrated)")
     )
     if found.trace is not None:
-        trace = found.trace
-        shown.append(
-            f"Made by {trace.embedder}, {trace.fusion}, alpha {trace.alpha:.2f}:"
-            f" embedding {trace.embed_ms:.0f} ms, search {trace.search_ms:.0f} ms."
-        )
+        shown += _trace(found.trace)
     return shown
 
 
@@ -146,7 +144,26 @@ def _why(hit: Hit) -> str:
     cosines = (("title", why.cos_title), ("document", why.cos_doc), ("passage", why.cos_chunk))
     told = [f"{name} {value:.3f}" for name, value in cosines if value is not None]
     matched = ", ".join(why.lexemes) or "none"
-    return f"  why: {' · '.join(told) or 'no vectors'} · words {why.bm25_share:.2f} ({matched})"
+    told = [f"{' · '.join(told) or 'no vectors'} · words {why.bm25_share:.2f} ({matched})"]
+    if why.identifiers:
+        told.append(f"exactly {', '.join(why.identifiers)}")
+    if why.read_as:
+        told.append(f"as corrected: {', '.join(why.read_as)}")
+    return f"  why: {' · '.join(told)}"
+
+
+def _trace(trace: Trace) -> list[Shown]:
+    shown: list[Shown] = [
+        f"Made by {trace.embedder}, {trace.fusion}, alpha {trace.alpha:.2f}, {trace.language}:"
+        f" embedding {trace.embed_ms:.0f} ms, search {trace.search_ms:.0f} ms"
+        f" (reading {trace.read_ms:.1f} ms, cases {trace.cases_ms:.1f} ms),"
+        f" reranking {trace.rerank_ms:.0f} ms."
+    ]
+    if trace.identifiers:
+        shown.append(f"Looked up exactly: {', '.join(trace.identifiers)}.")
+    if trace.left_out:
+        shown.append(f"Too common to look for: {', '.join(trace.left_out)}.")
+    return shown
 
 
 def _status(index: IndexStatus) -> list[Shown]:

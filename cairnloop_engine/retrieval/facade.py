@@ -8,17 +8,32 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from cairnloop_engine.core.actors import Caller
-from cairnloop_engine.core.database import Database
+from cairnloop_engine.core.database import Database, Read
 from cairnloop_engine.core.errors import Invalid, Misconfigured, NotFound, Unavailable
 from cairnloop_engine.core.ids import ArticleId
 from cairnloop_engine.core.paging import checked_limit
 from cairnloop_engine.core.text import storable
 from cairnloop_engine.knowledge import reads as knowledge
-from cairnloop_engine.retrieval import index_queries, reads, service, vector_index
+from cairnloop_engine.retrieval import (
+    calibrations,
+    index_queries,
+    service,
+    telemetry,
+    vector_index,
+)
+from cairnloop_engine.retrieval.calibrations import CalibrationView, Drifts, Standing
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
+from cairnloop_engine.retrieval.finding import Finder, Found
+from cairnloop_engine.retrieval.gap_model import Surface
 from cairnloop_engine.retrieval.grounding import assess, carries_reply
-from cairnloop_engine.retrieval.health import IndexProblem, IndexStatus, index_status
+from cairnloop_engine.retrieval.health import (
+    IndexProblem,
+    IndexStatus,
+    calibration_problems,
+    index_status,
+)
+from cairnloop_engine.retrieval.languages import language_problems
 from cairnloop_engine.retrieval.model import (
     Degraded,
     Evidence,
@@ -27,9 +42,9 @@ from cairnloop_engine.retrieval.model import (
     Hit,
     SearchResult,
     Trace,
+    Trust,
 )
-from cairnloop_engine.retrieval.ports import EmbedderRecord, Vector
-from cairnloop_engine.retrieval.reads import Question
+from cairnloop_engine.retrieval.ports import EmbedderRecord, Reranker
 from cairnloop_engine.retrieval.serving import Serving
 
 log = logging.getLogger(__name__)
@@ -54,82 +69,119 @@ class VectorIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    hits: tuple[Hit, ...]
-    degraded: tuple[Degraded, ...]
-    # Of the model whose vectors were compared.
-    record: EmbedderRecord
-    embed_ms: float = 0.0
-    search_ms: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Retrieval:
     """What an edge may ask of the index."""
 
     db: Database
     embedding: Embedding
     config: RetrievalConfig = field(default_factory=RetrievalConfig)
+    drifts: Drifts = field(default_factory=Drifts)
+    reranker: Reranker | None = None
     serving: Serving = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "serving", Serving(self.embedding))
 
     async def search(
-        self, caller: Caller, query: str, *, limit: int = 8, explain: bool = False
+        self,
+        caller: Caller,
+        query: str,
+        *,
+        limit: int = 8,
+        explain: bool = False,
+        surface: Surface = Surface.UNSPECIFIED,
     ) -> SearchResult:
         """The best passages for a question, one for each article, with how sure they make us.
 
-        Without an embedder it searches by words and says so in ``degraded``; when the search
-        itself takes too long it finds nothing and says so. ``explain`` adds what it took.
+        Behind at most ``limit`` articles stand a few resolved cases. Without an embedder it
+        searches by words and says so in ``degraded``; when the search itself takes too long it
+        finds nothing and says so. ``explain`` adds what it took, ``surface`` is for monitoring.
 
         Raises:
             Unavailable: ``database_unavailable``.
             Invalid: ``limit_invalid``.
         """
-        text, shortened = self._question(query)
-        found = await self._find(caller, text, checked_limit(limit), shortened)
+        found = await self._find(caller, query, checked_limit(limit), surface)
         return SearchResult(
-            query=text,
+            query=self._question(query)[0],
             items=found.hits,
             grounding=self._assess(found, attempts=0),
             degraded=found.degraded,
             embedder=found.record.model_id,
             trace=self._trace(found) if explain else None,
+            read_as=found.read_as,
         )
 
     async def evidence_for(
-        self, caller: Caller, query: str, *, attempts: int = 0, limit: int | None = None
+        self,
+        caller: Caller,
+        query: str,
+        *,
+        attempts: int = 0,
+        limit: int | None = None,
+        surface: Surface = Surface.DRAFT_GENERATION,
     ) -> GroundingBundle:
         """What the knowledge says about a customer's question, as a draft needs it.
 
         ``attempts`` counts the clarifying questions already asked since the last real answer.
+        Whatever else goes wrong is an escalation that says so, never an error.
 
         Raises:
             Unavailable: ``database_unavailable``.
         """
-        text, shortened = self._question(query)
-        found = await self._find(
-            caller, text, checked_limit(limit or self.config.evidence_limit), shortened
+        most = checked_limit(limit or self.config.evidence_limit)
+        began = perf_counter()
+        try:
+            found = await self._find(caller, query, most, surface)
+        except Unavailable:
+            raise
+        # A draft that says what it lacks is worth more than a job that fails five times.
+        except Exception:
+            log.exception("a search for a draft broke")
+            found = Found((), (Degraded.SEARCH_FAILED,), self.embedding.record)
+        bundle = self.judged(query, found, attempts=attempts)
+        telemetry.grounded(
+            surface,
+            found.hits,
+            bundle.grounding,
+            groundable=any(one.groundable for one in bundle.evidence),
+            milliseconds=_since(began),
+        )
+        return bundle
+
+    def judged(self, query: str, found: Found, *, attempts: int = 0) -> GroundingBundle:
+        """What a search found, numbered and graded as it would ground a draft."""
+        grounding = self._assess(found, attempts=attempts)
+        evidence = tuple(
+            self._evidence(number, hit, grounding, found.record)
+            for number, hit in enumerate(found.hits, start=1)
         )
         return GroundingBundle(
-            query=text,
-            evidence=tuple(
-                self._evidence(number, hit, found.record)
-                for number, hit in enumerate(found.hits, start=1)
-            ),
-            grounding=self._assess(found, attempts=attempts),
+            query=self._question(query)[0],
+            evidence=evidence,
+            grounding=grounding,
             attempts=attempts,
             degraded=found.degraded,
             embedder=found.record.model_id,
         )
 
+    async def calibration(self, caller: Caller) -> CalibrationView:
+        """Whether one's own labelled questions decide what is strong, and since when."""
+        answering = await self.serving.embedding(self.db, caller)
+        async with self.db.read(caller) as read:
+            return await self._calibration(read, answering.record)
+
     async def status(self, caller: Caller) -> IndexStatus:
         """How complete the index is, and what is wrong with it. Tries the embedder."""
         unfit = await self._embedder_problem()
         async with self.db.read(caller) as read:
-            found = await index_status(read, self.embedding, calibrated=False)
-        return found if unfit is None else replace(found, problems=(unfit, *found.problems))
+            calibration = await self._calibration(read, self.embedding.record)
+            calibrated = calibration.standing is Standing.GRANTED
+            found = await index_status(read, self.embedding, calibrated=calibrated)
+            misread = await language_problems(read, self.config.language)
+        first = () if unfit is None else (unfit,)
+        expired = calibration_problems(calibration)
+        return replace(found, problems=(*first, *found.problems, *misread, *expired))
 
     async def rebuild(
         self, caller: Caller, *, article_ids: Sequence[ArticleId] | None = None
@@ -176,35 +228,29 @@ class Retrieval:
                 await service.request_vector_index(work, record.model_id)
         return VectorIndex(record.model_id, queued)
 
-    async def _find(self, caller: Caller, text: str, limit: int, shortened: bool) -> _Found:
-        degraded = [Degraded.QUERY_SHORTENED] if shortened else []
-        if not text:
-            return _Found((), tuple(degraded), self.embedding.record)
-        embedding = await self.serving.embedding(self.db, caller)
-        record = embedding.record
+    async def _find(self, caller: Caller, query: str, limit: int, surface: Surface) -> Found:
+        text, shortened = self._question(query)
         began = perf_counter()
-        vector = await _vector(embedding, text)
-        if vector is None:
-            degraded.append(Degraded.EMBEDDER_UNAVAILABLE)
-        embedded = perf_counter()
-        hits: tuple[Hit, ...] = ()
+        finder = Finder(self.db, self.config, self.drifts, self.reranker)
         try:
-            async with self.db.read(caller) as read:
-                hits = await reads.search(
-                    read,
-                    Question(text, vector, limit),
-                    record=record,
-                    config=self.config,
-                )
-        except Unavailable as error:
-            if error.code == "database_unavailable":
-                raise
-            log.warning("search failed", extra={"code": error.code})
-            timed_out = error.code == "database_timeout"
-            degraded.append(Degraded.SEARCH_TIMED_OUT if timed_out else Degraded.INDEX_BUSY)
-        searched = perf_counter()
-        return _Found(
-            hits, tuple(degraded), record, (embedded - began) * 1000, (searched - embedded) * 1000
+            found = Found((), (), self.embedding.record)
+            if text:
+                embedding = await self.serving.embedding(self.db, caller)
+                found = await finder.find(caller, embedding, text, limit)
+        except Exception:
+            telemetry.searched(surface, (), (Degraded.SEARCH_FAILED,), milliseconds=_since(began))
+            raise
+        telemetry.searched(surface, found.hits, found.degraded, milliseconds=_since(began))
+        if shortened:
+            return replace(found, degraded=(Degraded.QUERY_SHORTENED, *found.degraded))
+        return found
+
+    async def _calibration(self, read: Read, record: EmbedderRecord) -> CalibrationView:
+        return await calibrations.standing(
+            read,
+            self.drifts,
+            model_id=record.model_id,
+            max_drift=self.config.calibration_max_drift,
         )
 
     async def _embedder_problem(self) -> IndexProblem | None:
@@ -230,16 +276,22 @@ class Retrieval:
         text = " ".join(storable(query).split())
         return text[: self.config.max_query_length], len(text) > self.config.max_query_length
 
-    def _assess(self, found: _Found, *, attempts: int) -> Grounding:
+    def _assess(self, found: Found, *, attempts: int) -> Grounding:
         return assess(
             found.hits,
             thresholds=found.record.thresholds,
+            calibration=found.calibration,
             degraded=found.degraded,
             attempts=attempts,
             clarification_limit=self.config.clarification_limit,
         )
 
-    def _evidence(self, number: int, hit: Hit, record: EmbedderRecord) -> Evidence:
+    def _evidence(
+        self, number: int, hit: Hit, grounding: Grounding, record: EmbedderRecord
+    ) -> Evidence:
+        # What makes the first article strong was calibrated; what else may be quoted was not.
+        first = number == 1 and hit.trust is Trust.CANONICAL
+        judged = first and grounding.calibrated and grounding.may_reply
         return Evidence(
             number=number,
             source_type=hit.source_type,
@@ -250,13 +302,13 @@ class Retrieval:
             excerpt=hit.excerpt,
             sentences=hit.sentences,
             score=hit.score,
-            groundable=carries_reply(hit, record.thresholds),
+            groundable=judged or carries_reply(hit, record.thresholds),
             why=hit.why,
             citation=hit.citation,
             revision_id=hit.revision_id,
         )
 
-    def _trace(self, found: _Found) -> Trace:
+    def _trace(self, found: Found) -> Trace:
         record = found.record
         return Trace(
             embedder=record.model_id,
@@ -264,12 +316,15 @@ class Retrieval:
             alpha=record.alpha if self.config.alpha is None else self.config.alpha,
             embed_ms=found.embed_ms,
             search_ms=found.search_ms,
+            read_ms=found.read_ms,
+            cases_ms=found.cases_ms,
+            rerank_ms=found.rerank_ms,
+            language=self.config.language,
+            identifiers=found.identifiers,
+            left_out=found.left_out,
         )
 
 
-async def _vector(embedding: Embedding, text: str) -> Vector | None:
-    try:
-        return await embedding.query(text)
-    except (Unavailable, Misconfigured) as error:
-        log.warning("the query could not be embedded", extra={"code": error.code})
-        return None
+def _since(began: float) -> float:
+    """Milliseconds since a moment of the performance counter."""
+    return (perf_counter() - began) * 1000

@@ -101,3 +101,14 @@ class Closing(Protocol):
     async def close(self) -> None:
         """Give them back; the next text opens them again. Raises nothing."""
         ...
+
+
+class Reranker(Protocol):
+    """Reads the best passages once more beside the question; called with no transaction open.
+
+    It may raise anything and take as long as it likes: the order of the search stands then.
+    """
+
+    async def rerank(self, question: str, passages: Sequence[str]) -> Sequence[float]:
+        """How well each passage answers, in the order of the passages; larger is better."""
+        ...

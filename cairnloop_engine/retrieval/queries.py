@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import TextClause, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from cairnloop_engine.core.database import Read, Work
 from cairnloop_engine.core.ids import ArticleId, RevisionId
+from cairnloop_engine.core.tables import qualified
+from cairnloop_engine.retrieval.identifiers import MARK, counted
+from cairnloop_engine.retrieval.lexicon_queries import CONFIGURATION
 from cairnloop_engine.retrieval.model import SourceType
 from cairnloop_engine.retrieval.ports import EmbedderRecord, Vector, Vectors
 from cairnloop_engine.retrieval.ranking import Fusion
-from cairnloop_engine.retrieval.search_sql import search_statement
+from cairnloop_engine.retrieval.search_sql import Model, search_statement
 from cairnloop_engine.retrieval.tables import CorpusRow, DocumentRow, VectorRow
 from cairnloop_engine.retrieval.texts import Entry
 
 # Searching
+
+
+_LIMITS = text(
+    "SELECT set_config('statement_timeout', :timeout, true),"
+    " set_config('hnsw.ef_search', :candidates, true),"
+    " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
+    " set_config('jit', 'off', true)"
+)
 
 
 async def prepare_search(read: Read, *, candidates: int, timeout_ms: int) -> None:
@@ -27,13 +39,7 @@ async def prepare_search(read: Read, *, candidates: int, timeout_ms: int) -> Non
     return too few; compiling the plan costs more than running it.
     """
     await read.session.execute(
-        text(
-            "SELECT set_config('statement_timeout', :timeout, true),"
-            " set_config('hnsw.ef_search', :candidates, true),"
-            " set_config('hnsw.iterative_scan', 'relaxed_order', true),"
-            " set_config('jit', 'off', true)"
-        ),
-        {"timeout": str(timeout_ms), "candidates": str(min(1000, candidates))},
+        _LIMITS, {"timeout": str(timeout_ms), "candidates": str(min(1000, candidates))}
     )
 
 
@@ -41,13 +47,28 @@ async def search(
     read: Read,
     parameters: Mapping[str, Any],
     *,
+    source_type: SourceType,
     record: EmbedderRecord | None,
     fusion: Fusion,
 ) -> Sequence[Mapping[str, Any]]:
-    """The best documents with their reasons, best first."""
-    statement = search_statement(read.qualified, record=record, fusion=fusion)
-    found = await read.session.execute(text(statement), dict(parameters))
+    """The best documents of one corpus with their reasons, best first."""
+    model = None if record is None else (record.model_id, record.dim)
+    found = await read.session.execute(
+        _search(read.schema, source_type, model, fusion), dict(parameters)
+    )
     return [dict(row) for row in found.mappings()]
+
+
+# Reading the text of a statement costs as much as sending it.
+@lru_cache(maxsize=64)
+def _search(
+    schema: str, source_type: SourceType, model: Model | None, fusion: Fusion
+) -> TextClause:
+    return text(
+        search_statement(
+            partial(qualified, schema), source_type=source_type, model=model, fusion=fusion
+        )
+    )
 
 
 def vector_literal(vector: Vector) -> str:
@@ -116,50 +137,73 @@ async def put_document(
     return int(found.scalar_one())
 
 
+# The tables that know of words.
+_WORDS = ("search_postings", "search_lexemes", "search_docs", "search_corpora")
+
+_ADD_WORDS = """
+WITH configuration AS MATERIALIZED (
+  SELECT {configuration} AS used
+), found AS (
+  SELECT w.lexeme, cardinality(w.positions) AS tf_title, 0 AS tf_body
+  FROM unnest(to_tsvector((SELECT used FROM configuration), :title)) w
+  UNION ALL
+  SELECT w.lexeme, 0, cardinality(w.positions)
+  FROM unnest(CAST(:pieces AS text[])) AS piece
+  CROSS JOIN unnest(to_tsvector((SELECT used FROM configuration), piece)) w
+  UNION ALL
+  SELECT c.lexeme, c.tf_title, c.tf_body
+  FROM unnest(CAST(:codes AS text[]), CAST(:in_title AS int[]),
+    CAST(:in_body AS int[])) AS c(lexeme, tf_title, tf_body)
+), counted AS (
+  SELECT lexeme, sum(tf_title)::int AS tf_title, sum(tf_body)::int AS tf_body
+  FROM found GROUP BY lexeme
+), sized AS (
+  SELECT coalesce(sum(tf_title), 0)::int AS len_title,
+    coalesce(sum(tf_body), 0)::int AS len_body
+  FROM counted WHERE NOT starts_with(lexeme, :mark)
+), written AS (
+  INSERT INTO {search_postings}
+    (doc_id, lexeme, corpus_id, tf_title, tf_body, len_title, len_body)
+  SELECT :doc_id, c.lexeme, :corpus_id, c.tf_title, c.tf_body, s.len_title, s.len_body
+  FROM counted c CROSS JOIN sized s
+), frequent AS (
+  INSERT INTO {search_lexemes} AS l (corpus_id, lexeme, n_docs)
+  SELECT :corpus_id, lexeme, 1 FROM counted
+  ON CONFLICT (corpus_id, lexeme) DO UPDATE SET n_docs = l.n_docs + 1
+), measured AS (
+  UPDATE {search_docs} d
+  SET len_title = s.len_title, len_body = s.len_body, language = :language
+  FROM sized s WHERE d.id = :doc_id
+)
+UPDATE {search_corpora} c SET n_docs = c.n_docs + 1,
+  sum_title = c.sum_title + s.len_title, sum_body = c.sum_body + s.len_body
+FROM sized s WHERE c.id = :corpus_id
+"""
+
+
 async def add_words(
     work: Work, corpus_id: int, doc_id: int, *, language: str, title: str, pieces: Sequence[str]
 ) -> None:
-    """Write the postings of a document and what they add to the statistics of its corpus."""
-    q = work.qualified
+    """Write the postings of a document and what they add to the statistics of its corpus.
+
+    Identifiers stand beside the words under a mark of their own and make no document longer.
+    """
+    in_title, in_body = counted([title]), counted(pieces)
+    codes = sorted(in_title | in_body)
     await work.session.execute(
         text(
-            f"""
-            WITH found AS (
-              SELECT w.lexeme, cardinality(w.positions) AS tf_title, 0 AS tf_body
-              FROM unnest(to_tsvector(CAST(:language AS regconfig), :title)) w
-              UNION ALL
-              SELECT w.lexeme, 0, cardinality(w.positions)
-              FROM unnest(CAST(:pieces AS text[])) AS piece
-              CROSS JOIN unnest(to_tsvector(CAST(:language AS regconfig), piece)) w
-            ), counted AS (
-              SELECT lexeme, sum(tf_title)::int AS tf_title, sum(tf_body)::int AS tf_body
-              FROM found GROUP BY lexeme
-            ), sized AS (
-              SELECT coalesce(sum(tf_title), 0)::int AS len_title,
-                coalesce(sum(tf_body), 0)::int AS len_body
-              FROM counted
-            ), written AS (
-              INSERT INTO {q("search_postings")}
-                (doc_id, lexeme, corpus_id, tf_title, tf_body, len_title, len_body)
-              SELECT :doc_id, c.lexeme, :corpus_id, c.tf_title, c.tf_body, s.len_title, s.len_body
-              FROM counted c CROSS JOIN sized s
-            ), frequent AS (
-              INSERT INTO {q("search_lexemes")} AS l (corpus_id, lexeme, n_docs)
-              SELECT :corpus_id, lexeme, 1 FROM counted
-              ON CONFLICT (corpus_id, lexeme) DO UPDATE SET n_docs = l.n_docs + 1
-            ), measured AS (
-              UPDATE {q("search_docs")} d SET len_title = s.len_title, len_body = s.len_body
-              FROM sized s WHERE d.id = :doc_id
+            _ADD_WORDS.format(
+                configuration=CONFIGURATION, **{table: work.qualified(table) for table in _WORDS}
             )
-            UPDATE {q("search_corpora")} c SET n_docs = c.n_docs + 1,
-              sum_title = c.sum_title + s.len_title, sum_body = c.sum_body + s.len_body
-            FROM sized s WHERE c.id = :corpus_id
-            """  # noqa: S608 - our own names
         ),
         {
             "language": language,
             "title": title,
             "pieces": list(pieces),
+            "codes": codes,
+            "in_title": [in_title[code] for code in codes],
+            "in_body": [in_body[code] for code in codes],
+            "mark": MARK,
             "doc_id": doc_id,
             "corpus_id": corpus_id,
         },

@@ -102,6 +102,8 @@ class DocumentRow(Base):
     # Counted in indexed words, as the statistics of the corpus count them.
     len_title: Mapped[int] = mapped_column(Integer)
     len_body: Mapped[int] = mapped_column(Integer)
+    # The text search configuration that read its words; null before that was recorded.
+    language: Mapped[str | None] = mapped_column(Text)
     # The code of what went wrong when its vectors were last made; null when nothing did.
     vectors_error: Mapped[str | None] = mapped_column(Text)
     # When the making of its vectors was last asked for.
@@ -137,9 +139,21 @@ class PostingRow(Base):
 
 
 class LexemeRow(Base):
-    """In how many documents of a corpus a word stands."""
+    """In how many documents of a corpus a word stands.
+
+    Identifiers stand among the words, under a mark that no word begins with.
+    """
 
     __tablename__ = "search_lexemes"
+    __table_args__ = (
+        # Finds words that begin alike, whatever the collation of the database.
+        Index(
+            "ix_search_lexemes_beginning",
+            "corpus_id",
+            "lexeme",
+            postgresql_ops={"lexeme": "text_pattern_ops"},
+        ),
+    )
 
     corpus_id: Mapped[int] = mapped_column(
         BigInteger,

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from cairnloop_engine import Caller, Engine, Invalid, Settings
 from cairnloop_engine.core.ids import ArticleId
+from cairnloop_engine.retrieval.identifiers import MARK
 from cairnloop_engine.retrieval.jobs import LOST_AFTER
 from tests.engine.retrieval.desk import (
     MAYA,
@@ -37,9 +38,9 @@ async def statistics(engine: Engine) -> tuple[object, ...]:
                 SELECT c.n_docs, c.sum_title, c.sum_body,
                   (SELECT count(*) FROM {q("search_docs")} d WHERE d.corpus_id = c.id),
                   (SELECT coalesce(sum(tf_title), 0) FROM {q("search_postings")} p
-                    WHERE p.corpus_id = c.id),
+                    WHERE p.corpus_id = c.id AND NOT starts_with(p.lexeme, '{MARK}')),
                   (SELECT coalesce(sum(tf_body), 0) FROM {q("search_postings")} p
-                    WHERE p.corpus_id = c.id),
+                    WHERE p.corpus_id = c.id AND NOT starts_with(p.lexeme, '{MARK}')),
                   (SELECT count(*) FROM (
                     (SELECT lexeme, n_docs FROM {q("search_lexemes")} WHERE corpus_id = c.id)
                     EXCEPT

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from cairnloop_engine import Caller, Engine
 from cairnloop_engine.core.database import Read
@@ -121,6 +123,40 @@ async def test_a_small_workspace_in_a_large_index_gets_all_its_results(
 
     assert len(found) == 4
     assert all(hit.why.cosine is not None for hit in found)
+
+
+@pytest.mark.requirement("03-retrieval-drafting:113")
+async def test_both_arms_read_an_index(stocked: Engine) -> None:
+    """The postings are the inverted index here: theirs takes the place of a GIN index."""
+    await crowd(stocked, n_vectors=800)
+    vector = await stocked.retrieval.embedding.query(QUESTION)
+    sent: list[tuple[str, Any]] = []
+
+    def remember(*given: Any) -> None:
+        sent.append((given[2], given[3]))
+
+    sql = stocked.db.engine.sync_engine
+    event.listen(sql, "before_cursor_execute", remember)
+    try:
+        async with stocked.db.read(MAYA) as read:
+            await reads.search(
+                read,
+                reads.Question(QUESTION, vector, 4),
+                record=MINILM,
+                config=stocked.retrieval.config,
+            )
+    finally:
+        event.remove(sql, "before_cursor_execute", remember)
+    [(statement, values)] = [one for one in sent if "by_vector" in one[0]]
+    async with stocked.db.engine.connect() as connection:
+        # In a table this small, sorting all of the workspace's rows is the better plan.
+        await connection.execute(text("SET LOCAL enable_sort = off"))
+        await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        rows = await connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+        plan = "\n".join(row[0] for row in rows)
+
+    assert "ix_search_vectors_minilm_int8" in plan
+    assert "ix_search_postings_lexeme" in plan
 
 
 async def crowd(engine: Engine, *, n_vectors: int) -> None:
