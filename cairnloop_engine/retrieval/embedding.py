@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -24,6 +25,10 @@ from cairnloop_engine.retrieval.ports import (
 )
 
 T = TypeVar("T")
+
+# Seconds for which no question is asked after one that was not answered in time: whoever searches
+# shall wait for a silent embedder once, and not with every letter.
+REST_S = 10.0
 
 # A float16 component has about three digits; a norm below this is noise, not a direction.
 SMALLEST_NORM = 1e-6
@@ -121,6 +126,7 @@ class Embedding:
         self._remembered_queries = remembered_queries
         self._queries: OrderedDict[str, Vector] = OrderedDict()
         self._prepared = not isinstance(embedder, Preparing)
+        self._rests_until = 0.0
 
     @property
     def usable(self) -> bool:
@@ -163,7 +169,14 @@ class Embedding:
         if known is not None:
             self._queries.move_to_end(text)
             return known
-        vectors = await self._embed([text], Purpose.QUERY, self._query_timeout_s)
+        if monotonic() < self._rests_until:
+            raise self._late(self._query_timeout_s)
+        try:
+            vectors = await self._embed([text], Purpose.QUERY, self._query_timeout_s)
+        except Unavailable as away:
+            if away.code == "embedder_timeout":
+                self._rests_until = monotonic() + REST_S
+            raise
         vector: Vector = vectors[0]
         self._queries[text] = vector
         while len(self._queries) > self._remembered_queries:
@@ -193,11 +206,7 @@ class Embedding:
             async with asyncio.timeout(limit_s):
                 return await answer
         except TimeoutError as error:
-            raise Unavailable(
-                "embedder_timeout",
-                f"The embedder {record.model_id} did not answer within {limit_s:g} s.",
-                model_id=record.model_id,
-            ) from error
+            raise self._late(limit_s) from error
         except CairnloopError:
             raise
         # A host may plug in any embedder; what it raises must cost the vectors, not the search.
@@ -207,3 +216,10 @@ class Embedding:
                 f"The embedder {record.model_id} failed with {type(error).__name__}.",
                 model_id=record.model_id,
             ) from error
+
+    def _late(self, limit_s: float) -> Unavailable:
+        return Unavailable(
+            "embedder_timeout",
+            f"The embedder {self.record.model_id} did not answer within {limit_s:g} s.",
+            model_id=self.record.model_id,
+        )

@@ -7,16 +7,18 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import pytest
 
 from cairnloop_engine.core.errors import Misconfigured, Unavailable
+from cairnloop_engine.retrieval import embedding as embedding_module
 from cairnloop_engine.retrieval.adapters import minilm, onnx
 from cairnloop_engine.retrieval.adapters.hashing import HASHING, Hashing
 from cairnloop_engine.retrieval.adapters.minilm import MINILM, MiniLM, PinnedFile
-from cairnloop_engine.retrieval.embedding import Embedding, checked
+from cairnloop_engine.retrieval.embedding import REST_S, Embedding, checked
 from cairnloop_engine.retrieval.ports import EmbedderRecord, Purpose
 
 TINY = EmbedderRecord("tiny", 3, 0.5, None, "three numbers")
@@ -100,6 +102,40 @@ async def test_an_embedder_that_never_answers_is_unavailable_within_its_time() -
         await through_checks(Silent()).query("anything")
 
     assert away.value.code == "embedder_timeout"
+
+
+class Slow(Answering):
+    """Silent until it is told to answer."""
+
+    def __init__(self) -> None:
+        super().__init__([[1.0, 0.0, 0.0]])
+        self.silent = True
+
+    async def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Sequence[Sequence[float]]:
+        answer = await super().embed(texts, purpose=purpose)
+        if self.silent:
+            await asyncio.Event().wait()
+        return answer
+
+
+async def test_a_silent_embedder_is_waited_for_once_and_not_with_every_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embedder = Slow()
+    embedding = through_checks(embedder)
+
+    for text in ("a", "b", "c"):
+        with pytest.raises(Unavailable, match=r"within 0\.05 s"):
+            await embedding.query(text)
+    while_it_rests = list(embedder.asked)
+    embedder.silent = False
+    # Articles are not kept waiting by a question.
+    await embedding.passages(["d"])
+    monkeypatch.setattr(embedding_module, "monotonic", lambda: monotonic() + REST_S)
+    await embedding.query("e")
+
+    assert while_it_rests == [["a"]]
+    assert embedder.asked == [["a"], ["d"], ["e"]]
 
 
 class Loading(Answering):
