@@ -146,7 +146,8 @@ async def _load(
             told(done, total)
 
     clock.set(now)
-    await engine.run_worker(queues=[Queues.INDEXING, Queues.DRAFTING], drain=True)
+    # One job after the other: the ids of the cases follow the story, too.
+    await engine.run_worker(queues=[Queues.INDEXING, Queues.DRAFTING], concurrency=1, drain=True)
     caller = Caller.system(LOADER, operator.workspace)
     async with engine.db.work(caller) as work:
         await audit.record(work, LOADED, subject=("workspace", 0), part=part.name)

@@ -25,8 +25,12 @@ FEW = ("demo-03", "demo-05", "demo-17", "demo-19", "demo-22", "demo-25", "demo-2
 _FRACTION = re.compile(r"-?\d+\.\d{12,}(?:e-?\d+)?")
 # How long a tool took, by a stopwatch instead of the story's clock.
 _TOOK = re.compile(r'"took_ms": \d+')
-# What is drawn at random, and a job's number, which is the queue's own.
-_DRAWN = {"audit_events": "{salts,digests,mark}", "tool_executions": "{token,job_id}"}
+# What is drawn at random or made with the install key, and a job's number, which is the queue's.
+_DRAWN = {
+    "audit_events": "{salts,digests,mark}",
+    "gap_events": "{query_fingerprint}",
+    "tool_executions": "{token,job_id}",
+}
 CITED = ("api_key", "billing_email", "seat")
 
 
