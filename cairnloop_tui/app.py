@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerCancelled, WorkerFailed, WorkerState
 
 from cairnloop_engine.core.clock import Clock, SystemClock
-from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.core.ids import ArticleId, ConversationId, RevisionId
 from cairnloop_tui.asking import (
     READ_WITHIN_S,
     Answered,
@@ -42,6 +42,8 @@ from cairnloop_tui.keeping import kept_file
 from cairnloop_tui.keys.desk import KeyDesk
 from cairnloop_tui.keys.guard import Guard
 from cairnloop_tui.keys.keymap import Keymap
+from cairnloop_tui.knowledge.article import ArticleScreen
+from cairnloop_tui.knowledge.kept import UnsavedArticles
 from cairnloop_tui.live import Freshness
 from cairnloop_tui.lookout import Lookout
 from cairnloop_tui.notices import Notice, Notices
@@ -99,6 +101,7 @@ class ConsoleApp(App[int], inherit_bindings=False):
         self.no_color = no_color or self.no_color
         owners = (session.operator or "nobody", session.workspace)
         self.unsent = UnsentTexts(kept_file(state_folder, "unsent", *owners))
+        self.unsaved_articles = UnsavedArticles(kept_file(state_folder, "articles", *owners))
         self.preferences = Preferences(kept_file(state_folder, "preferences", owners[0]))
         self._last_line = (NoControl(), *((glyph_sets.AsciiOnly(),) if ascii_only else ()))
         self._reads = Reads()
@@ -246,6 +249,13 @@ class ConsoleApp(App[int], inherit_bindings=False):
             self.screen.go_to(conversation_id)
         else:
             self.push_screen(ConversationScreen(conversation_id))
+
+    def open_article(self, article_id: ArticleId, *, revision_id: RevisionId | None = None) -> None:
+        """Show an article over whatever is shown, or in place of another one."""
+        if isinstance(self.screen, ArticleScreen):
+            self.screen.go_to(article_id)
+        else:
+            self.push_screen(ArticleScreen(article_id, revision_id=revision_id))
 
     # Words to the operator
 

@@ -124,8 +124,8 @@ class ConsoleScreen(Screen[ScreenResultType], Generic[ScreenResultType], inherit
     def marked_count(self) -> int:
         return 0
 
-    def unsaved(self) -> str | None:
-        """What would be lost by quitting, in words."""
+    def leaving(self) -> Armed | None:
+        """What to confirm before this screen is left; its action leaves. None when nothing is."""
         return None
 
     # Coming up

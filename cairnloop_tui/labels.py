@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -92,6 +92,41 @@ _REASONS = MappingProxyType(
     }
 )
 
+_DEGRADED = MappingProxyType(
+    {
+        "embedder_unavailable": "without the sentence model, by words alone",
+        "search_timed_out": "the search took too long",
+        "index_busy": "the index was busy",
+        "query_shortened": "only the beginning of the question was used",
+        "cases_unavailable": "resolved cases could not be searched",
+        "search_failed": "the search failed",
+        "reranker_unavailable": "without the second ranking",
+    }
+)
+
+# Why a model that was to be asked did not write a draft.
+_FALLBACKS = MappingProxyType(
+    {
+        "no_key": "no key for it is configured",
+        "weak_grounding": "it is asked only when the sources carry a reply",
+        "no_quote": "it found no words in the sources that answer",
+        "timeout": "it took too long",
+        "http_429": "its provider limits how often it is asked",
+        "empty": "it answered nothing",
+        "truncated": "its answer was cut off",
+        "too_long": "its answer was too long",
+        "uncited": "a sentence of its answer cited nothing",
+        "citation_unknown": "its answer cited a source that does not exist",
+        "number_unsupported": "its answer held a number that no source has",
+        "link_unsupported": "its answer held an address that no source has",
+        "promise_unsupported": "its answer promised what no source does",
+        "unsupported": "its answer said what no source says",
+        "placeholder": "its answer left something to fill in",
+        "hidden_text": "its answer held hidden characters",
+        "model_failed": "it could not be asked",
+    }
+)
+
 _SORTS = MappingProxyType({Sort.WAITING: "oldest waiting first", Sort.RECENT: "most recent first"})
 
 
@@ -143,6 +178,18 @@ def grounding_label(status: str) -> Label:
 
 def reason_words(reason: str) -> str:
     return _REASONS.get(reason) or "Grounding needs review."
+
+
+def degraded_words(degraded: Iterable[str]) -> str:
+    """What a search had to do without; nothing when it had everything."""
+    return "; ".join(_DEGRADED.get(word) or humanise(word).lower() for word in map(str, degraded))
+
+
+def fallback_words(reason: str) -> str:
+    """Why the model did not write it, in calm words."""
+    if reason.startswith("http_") and reason not in _FALLBACKS:
+        return f"its provider answered with status {reason.removeprefix('http_')}"
+    return _FALLBACKS.get(reason) or humanise(reason).lower()
 
 
 def sort_words(sort: Sort) -> str:

@@ -48,7 +48,7 @@ def banner(app: ConsoleApp) -> tuple[str, Tone] | None:
     if app.freshness.is_away:
         words = "Database unreachable, retrying. What you see is stale; what you type is kept."
         return (words, Tone.DANGER)
-    if (problem := app.unsent.problem) is not None:
+    if (problem := app.unsent.problem or app.unsaved_articles.problem) is not None:
         return (problem, Tone.WARNING)
     reason = app.session.read_only_reason
     return None if reason is None else (reason, Tone.WARNING)

@@ -24,6 +24,12 @@ class Piece:
     text: str
     tone: Tone = Tone.TEXT
     bold: bool = False
+    italic: bool = False
+
+    @property
+    def look(self) -> tuple[Tone, bool, bool]:
+        """What it is painted with."""
+        return (self.tone, self.bold, self.italic)
 
 
 Line = tuple[Piece, ...]
@@ -156,7 +162,7 @@ def _words(text: str, room: int) -> Iterable[str]:
 def _joined(row: Sequence[Piece]) -> Line:
     joined: list[Piece] = []
     for piece in row:
-        if joined and (joined[-1].tone, joined[-1].bold) == (piece.tone, piece.bold):
+        if joined and joined[-1].look == piece.look:
             joined[-1] = replace(piece, text=joined[-1].text + piece.text)
         else:
             joined.append(piece)

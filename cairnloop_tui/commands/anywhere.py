@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from cairnloop_engine.retrieval.gap_model import UiSurface
+from cairnloop_engine.retrieval.model import Hit
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.registry import (
     AUDIT,
+    CARDS,
     CHOICE,
     CONVERSATION,
+    EDITOR,
     EVERYWHERE,
+    EVIDENCE,
     FORM,
     HELP,
     INBOX,
+    KNOWLEDGE,
     NOTICES,
     PALETTE,
     READER,
@@ -23,6 +29,7 @@ from cairnloop_tui.commands.registry import (
 from cairnloop_tui.conversation.screen import ConversationScreen
 from cairnloop_tui.dialogs.help import Help
 from cairnloop_tui.dialogs.palette import Palette, offers_for
+from cairnloop_tui.knowledge.editor import EditorScreen
 from cairnloop_tui.notifications.screen import NotificationsScreen
 from cairnloop_tui.search.screen import Search
 from cairnloop_tui.theme import themes
@@ -31,6 +38,13 @@ GROUP = "Everywhere"
 # Dialogs with fields: Tab goes through them, Enter confirms what stands ready.
 ANSWERED = frozenset({REASON, FORM})
 GO = "Go to"
+# What a search that finds nothing is noted under.
+SURFACES = {
+    CONVERSATION: UiSurface.CONVERSATION,
+    CARDS: UiSurface.CONVERSATION,
+    EVIDENCE: UiSurface.CONVERSATION,
+    INBOX: UiSurface.INBOX,
+}
 
 
 def _enter(ctx: Context) -> None:
@@ -43,27 +57,39 @@ def _back(ctx: Context) -> None:
     if screen.disarm("Nothing was done.") or screen.step_back():
         return
     if len(ctx.app.screen_stack) > 1:
-        ctx.app.pop_screen()
+        _close(ctx)
 
 
 def _leave(ctx: Context) -> None:
     if len(ctx.app.screen_stack) > 1:
-        ctx.app.pop_screen()
+        _close(ctx)
     else:
         _quit(ctx)
+
+
+def _close(ctx: Context) -> None:
+    """Leave the screen, unless it has something to say first."""
+    last_word = ctx.screen.leaving()
+    if last_word is None:
+        ctx.app.pop_screen()
+    else:
+        ctx.screen.arm(last_word)
 
 
 def _quit(ctx: Context) -> None:
     """Leave at once when nothing is lost by it, else ask."""
     app = ctx.app
     for screen in app.screen_stack:
-        if isinstance(screen, ConversationScreen):
+        if isinstance(screen, ConversationScreen | EditorScreen):
             screen.keep()
-    waiting = app.unsent.conversations()
+    waiting = [
+        *(f"#{conversation}" for conversation in app.unsent.conversations()),
+        *(f"article {article}" for article in app.unsaved_articles.articles()),
+    ]
     if not waiting or ctx.screen.armed is not None:
         app.leave()
         return
-    named = ", ".join(f"#{conversation}" for conversation in waiting[:5])
+    named = ", ".join(waiting[:5])
     more = "" if len(waiting) <= 5 else f" and {len(waiting) - 5} more"
     ctx.screen.arm(
         Armed(
@@ -96,7 +122,17 @@ def _search(ctx: Context) -> None:
     cite = None
     if isinstance(screen, ConversationScreen) and ctx.app.session.read_only_reason is None:
         cite = screen.cite
-    ctx.app.push_screen(Search(cite))
+
+    def chosen(hit: Hit | None) -> None:
+        if hit is None:
+            return
+        if hit.article_id is not None:
+            ctx.app.open_article(hit.article_id)
+        elif hit.conversation_id is not None:
+            ctx.app.open_conversation(hit.conversation_id)
+
+    surface = SURFACES.get(screen.scope, UiSurface.UNSPECIFIED)
+    ctx.app.push_screen(Search(cite, surface), chosen)
 
 
 def _notifications(ctx: Context) -> None:
@@ -190,7 +226,7 @@ COMMANDS: tuple[Command, ...] = (
         GROUP,
         "From a conversation, i inserts what you found as a citation.",
         keys=("ctrl+f",),
-        in_text=frozenset({CONVERSATION, INBOX, AUDIT}),
+        in_text=frozenset({CONVERSATION, INBOX, AUDIT, KNOWLEDGE, EDITOR}),
         run=_search,
     ),
     Command(

@@ -12,10 +12,10 @@ from cairnloop_tui.commands.lifecycle import named
 from cairnloop_tui.commands.registry import CONVERSATION, Command, Takes
 from cairnloop_tui.commands.sending import screen_of
 from cairnloop_tui.commands.undo import Done
-from cairnloop_tui.conversation import cards, decide
+from cairnloop_tui.conversation import cards, decide, evidence
+from cairnloop_tui.conversation.sources import EvidenceScreen
 from cairnloop_tui.labels import draft_type_label
-from cairnloop_tui.reader.screen import Reader
-from cairnloop_tui.text import Block, Para, Piece, counted, one_line
+from cairnloop_tui.text import Block, Para, Piece, counted, muted, one_line
 from cairnloop_tui.theme.tokens import Tone
 from cairnloop_tui.unsent import Kind, Unsent
 
@@ -174,7 +174,7 @@ def _discard(ctx: Context) -> None:
 def _no_evidence(ctx: Context) -> str | None:
     screen = screen_of(ctx)
     message = screen.message_under_cursor()
-    if screen.draft is not None and screen.draft.evidence:
+    if screen.draft is not None:
         return None
     if message is not None and message.citations:
         return None
@@ -182,15 +182,22 @@ def _no_evidence(ctx: Context) -> str | None:
 
 
 def _evidence(ctx: Context) -> None:
-    screen = screen_of(ctx)
-    if screen.draft is not None and screen.draft.evidence:
-        blocks = decide.evidence_blocks(screen.draft.evidence, screen.glyphs)
-        ctx.app.push_screen(Reader((f"Evidence of draft {screen.draft.id}",), blocks))
+    """What the message under the cursor cites, else what the draft rests on."""
+    screen, message = screen_of(ctx), screen_of(ctx).message_under_cursor()
+    if message is not None and message.citations and screen.thread.has_focus:
+        crumbs, sources = f"Sources of message {message.id}", evidence.sources_of_message
+        around = Block((Para((muted(" Enter opens the article of a source."),)), Para()))
+        ctx.app.push_screen(EvidenceScreen((crumbs,), sources(message.citations), around))
         return
-    message = screen.message_under_cursor()
-    assert message is not None
-    paras = tuple(Para((Piece(one_line(one.title)),)) for one in message.citations)
-    ctx.app.push_screen(Reader((f"Sources of message {message.id}",), (Block(paras),)))
+    draft = screen.draft
+    assert draft is not None
+    asked = Para((muted(" asked  "), Piece(one_line(draft.grounding.query))), hang=8)
+    paras = (*evidence.grounding_paras(draft.grounding, screen.glyphs), asked, Para())
+    ctx.app.push_screen(
+        EvidenceScreen(
+            (f"Evidence of draft {draft.id}",), evidence.sources_of_draft(draft), Block(paras)
+        )
+    )
 
 
 def _cannot_request(ctx: Context) -> str | None:

@@ -12,15 +12,19 @@ from cairnloop_tui.actions.queue import ActionsScreen
 from cairnloop_tui.audit.screen import AuditScreen
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
+from cairnloop_tui.commands.knowledge import article_id_of
 from cairnloop_tui.commands.lifecycle import targets
 from cairnloop_tui.commands.registry import (
     ACTION,
     ACTIONS,
+    ARTICLE,
     AUDIT,
     CARDS,
     CONVERSATION,
+    EDITOR,
     INBOX,
     JOBS,
+    KNOWLEDGE,
     Command,
     Takes,
 )
@@ -40,6 +44,7 @@ GO = "Go to"
 TRAIL = "Trail"
 WORK = "Jobs"
 WITH_ACTION = frozenset({CARDS, ACTIONS, ACTION})
+WITH_ARTICLE = frozenset({KNOWLEDGE, ARTICLE, EDITOR})
 NO_LETTER = "Only a job that was put aside can be run again or given up."
 RUN_AGAIN = "A job that was run again cannot be called back."
 GIVEN_UP = "A job that was given up stays so; what it was for can be asked for anew."
@@ -79,6 +84,9 @@ def _about(ctx: Context) -> AuditFilter | None:
         return None if view is None else AuditFilter(subject=("action", int(view.row.id)))
     if isinstance(screen, ConversationScreen) and screen.rail.decide.has_focus and screen.draft:
         return AuditFilter(subject=("draft", int(screen.draft.id)))
+    if screen.scope in WITH_ARTICLE:
+        article_id = article_id_of(ctx)
+        return None if article_id is None else AuditFilter(subject=("article", int(article_id)))
     rows = targets(ctx)
     return AuditFilter(conversation_id=int(rows[0].id)) if rows else None
 
@@ -275,7 +283,7 @@ COMMANDS: tuple[Command, ...] = (
         TRAIL,
         "Everything recorded about the focused thing.",
         keys=("A",),
-        scope=frozenset({INBOX, CONVERSATION, AUDIT}) | WITH_ACTION,
+        scope=frozenset({INBOX, CONVERSATION, AUDIT}) | WITH_ACTION | WITH_ARTICLE,
         why_not=_nothing_focused,
         run=_audit,
         cli="cairnloop audit list --about KIND:ID",

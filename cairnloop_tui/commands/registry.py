@@ -25,6 +25,11 @@ CARDS = "cards"
 ACTIONS = "actions"
 ACTION = "action"
 AUDIT = "audit"
+KNOWLEDGE = "knowledge"
+ARTICLE = "article"
+EDITOR = "editor"
+# What a draft or a message rests on.
+EVIDENCE = "evidence"
 JOBS = "jobs"
 CONFIRM = "confirm"
 REASON = "reason"
@@ -32,7 +37,12 @@ REASON = "reason"
 CHOICE = "choice"
 FORM = "form"
 
-SCREENS = frozenset({HOME, INBOX, CONVERSATION, CARDS, ACTIONS, ACTION, AUDIT, JOBS, NOTICES})
+SCREENS = frozenset(
+    {
+        *(HOME, INBOX, CONVERSATION, CARDS, EVIDENCE, ACTIONS, ACTION),
+        *(KNOWLEDGE, ARTICLE, EDITOR, AUDIT, JOBS, NOTICES),
+    }
+)
 DIALOGS = frozenset({SEARCH, PALETTE, HELP, READER, PROMPT, CONFIRM, REASON, CHOICE, FORM})
 EVERYWHERE = SCREENS | DIALOGS
 NOWHERE: frozenset[str] = frozenset()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from cairnloop_engine.retrieval.model import Hit, Trust
 from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.registry import SEARCH, Command
+from cairnloop_tui.search.cards import title_of
 from cairnloop_tui.search.screen import Search
 
 GROUP = "Result"
@@ -15,15 +17,29 @@ def _nothing(ctx: Context) -> str | None:
 
 
 def _cannot_cite(ctx: Context) -> str | None:
-    if ctx.on(Search).cite is None:
+    """Only what is published may be shown to a customer as what we go by."""
+    search = ctx.on(Search)
+    if search.cite is None:
         return "Open a conversation first; the citation goes into its reply."
+    hit = search.current()
+    if hit is not None and hit.trust is not Trust.CANONICAL:
+        return (
+            "A resolved case supports you; it is not cited to a customer. Enter opens it, and "
+            "what it rested on can be cited."
+        )
     return _nothing(ctx)
+
+
+def _reference(hit: Hit) -> str:
+    if hit.article_id is not None:
+        return f"article {hit.article_id}"
+    return f"conversation {hit.conversation_id}" if hit.conversation_id else title_of(hit)
 
 
 def _copy(ctx: Context) -> None:
     hit = ctx.on(Search).current()
     if hit is not None:
-        reference = f"article {hit.article_id}" if hit.article_id else hit.title
+        reference = _reference(hit)
         ctx.app.copy_to_clipboard(reference)
         ctx.app.say(f"Copied {reference}.")
 
@@ -33,7 +49,7 @@ COMMANDS: tuple[Command, ...] = (
         "search.cite",
         "Insert as a citation",
         GROUP,
-        "Puts a marker into the reply; the engine stores what it points at.",
+        "Puts a marker into the reply; the engine stores what it points at. Articles only.",
         keys=("i",),
         scope=SCOPE,
         why_not=_cannot_cite,
@@ -44,7 +60,7 @@ COMMANDS: tuple[Command, ...] = (
         "search.open",
         "Open the source",
         GROUP,
-        "The whole article.",
+        "The whole article, or the conversation of a case.",
         keys=("o",),
         scope=SCOPE,
         why_not=_nothing,

@@ -95,6 +95,7 @@ def send_draft(
             hold=hold,
             expected_version=draft.version,
             expected_revision=row.revision,
+            citations=edit.citations() if edit else (),
         ),
         lambda decided: _sent(ctx, screen, decided, edit),
         doing="sending the draft",

@@ -8,7 +8,7 @@ from typing import TypeVar
 from cairnloop_engine import Caller, Engine
 from cairnloop_engine.conversations.filters import InboxFilter
 from cairnloop_engine.conversations.model import WAITING
-from cairnloop_engine.core.ids import ConversationId, ProposalId
+from cairnloop_engine.core.ids import ArticleId, ConversationId, ProposalId
 from cairnloop_tui.actions.queue import ActionsScreen
 from cairnloop_tui.actions.screen import ActionScreen
 from cairnloop_tui.audit.screen import AuditScreen
@@ -16,21 +16,26 @@ from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.registry import (
     ACTION,
     ACTIONS,
+    ARTICLE,
     AUDIT,
     CARDS,
     CONVERSATION,
     HOME,
     INBOX,
+    KNOWLEDGE,
     Command,
 )
 from cairnloop_tui.conversation.screen import ConversationScreen
 from cairnloop_tui.inbox.screen import InboxScreen
+from cairnloop_tui.knowledge.article import ArticleScreen
+from cairnloop_tui.knowledge.screen import KnowledgeScreen
 
 GROUP = "Go on"
-SCOPE = frozenset({INBOX, CONVERSATION, CARDS, ACTIONS, ACTION, AUDIT})
+SCOPE = frozenset({INBOX, CONVERSATION, CARDS, ACTIONS, ACTION, AUDIT, KNOWLEDGE, ARTICLE})
 DECISIONS = frozenset({HOME, INBOX, CONVERSATION, CARDS, ACTIONS, ACTION})
 # Somebody who walks from decision to decision never looks further ahead than this.
 LOOKED_THROUGH = 100
+LISTS = (InboxScreen, ActionsScreen, AuditScreen, KnowledgeScreen)
 LAST, FIRST = "That was the last of the list.", "That was the first of the list."
 
 T = TypeVar("T", bound=Hashable)
@@ -48,11 +53,13 @@ def _inbox_below(ctx: Context) -> InboxScreen | None:
 
 def _no_list(ctx: Context) -> str | None:
     screen = ctx.screen
-    if isinstance(screen, InboxScreen | ActionsScreen | AuditScreen):
+    if isinstance(screen, LISTS):
         return None if screen.rows.rows else "The list is empty."
     if isinstance(screen, ActionScreen):
         gone = "This action was not opened from a list; } goes to the next decision."
         return None if screen.has_list else gone
+    if isinstance(screen, ArticleScreen):
+        return None if screen.has_list else "This article was not opened from the list (g k)."
     if screen.scope == CARDS:
         return None
     if _inbox_below(ctx) is None:
@@ -62,8 +69,14 @@ def _no_list(ctx: Context) -> str | None:
 
 def _step(ctx: Context, step: int) -> None:
     screen = ctx.screen
-    if isinstance(screen, InboxScreen | ActionsScreen | AuditScreen):
+    if isinstance(screen, LISTS):
         screen.rows.move(step)
+    elif isinstance(screen, ArticleScreen):
+        beside = screen.neighbour(step)
+        if beside is None:
+            ctx.app.say(LAST if step > 0 else FIRST)
+        else:
+            screen.go_to(ArticleId(beside))
     elif isinstance(screen, ActionScreen):
         found = screen.neighbour(step)
         if found is None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
-from pathlib import Path
-
-from textual.app import SuspendNotSupported
-
 from cairnloop_engine.core.ids import MessageId
 from cairnloop_tui.commands import sending
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.commands.context import Context
 from cairnloop_tui.commands.lifecycle import named
+from cairnloop_tui.commands.outside import edited_outside
 from cairnloop_tui.commands.registry import CARDS, CONVERSATION, Command, Takes
 from cairnloop_tui.commands.sending import screen_of
 from cairnloop_tui.commands.undo import Done
 from cairnloop_tui.conversation import cards
-from cairnloop_tui.hostile import typed_text
 from cairnloop_tui.text import counted, one_line
 from cairnloop_tui.theme.tokens import Tone
 from cairnloop_tui.unsent import Kind
@@ -25,8 +19,6 @@ from cairnloop_tui.unsent import Kind
 GROUP = "Write"
 SCOPE = frozenset({CONVERSATION})
 BEGIN = SCOPE | {CARDS}
-# The shell knows the operator's editor; it is not a setting of ours.
-EDITOR = 'exec ${VISUAL:-${EDITOR:-vi}} "$0"'
 
 
 def _cannot_reply(ctx: Context) -> str | None:
@@ -167,21 +159,11 @@ def _edit_outside(ctx: Context) -> None:
     screen = screen_of(ctx)
     composer = screen.composer
     screen.keep()
-    with tempfile.TemporaryDirectory(prefix="cairnloop-") as folder:
-        # The folder is 0700; the file is gone when the editor is.
-        path = Path(folder) / f"conversation-{screen.conversation_id}.txt"
-        path.write_text(composer.text, encoding="utf-8")
-        try:
-            with ctx.app.suspend():
-                ended = subprocess.run(["/bin/sh", "-c", EDITOR, str(path)], check=False)
-        except SuspendNotSupported:
-            ctx.app.warn("This terminal cannot be handed to an editor.")
-            return
-        written = typed_text(path.read_text(encoding="utf-8", errors="replace"))
-    if ended.returncode != 0:
-        ctx.app.warn("The editor ended with an error; your text is as it was.")
+    name = f"conversation-{screen.conversation_id}.txt"
+    written = edited_outside(ctx.app, composer.text, name)
+    if written is None:
         return
-    composer.retype(written.removesuffix("\n"))
+    composer.retype(written)
     screen.keep()
     screen.write(composer.kind)
 

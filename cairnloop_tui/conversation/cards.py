@@ -145,7 +145,7 @@ def message_paras(message: MessageView, now: datetime, glyphs: Glyphs) -> tuple[
     return (
         Para(tuple(head)),
         *text_paras(body, gutter=(Piece(f"{bar} ", tone),), tone=words),
-        *citation_paras(message.citations),
+        *citation_paras(message.citations, glyphs),
         Para(),
     )
 
@@ -176,9 +176,17 @@ def seconds_left(message: MessageView, now: datetime) -> int:
     return max(math.ceil((message.visible_at - now).total_seconds()), 0)
 
 
-def citation_paras(citations: Sequence[Citation]) -> tuple[Para, ...]:
+def citation_paras(citations: Sequence[Citation], glyphs: Glyphs) -> tuple[Para, ...]:
+    """A chip for each source that the words rest on."""
     return tuple(
-        Para((muted(f"  rests on {one_line(citation.title)}"),), hang=2) for citation in citations
+        Para(
+            (
+                Piece(f"  {glyphs.success} ", Tone.SUCCESS),
+                muted(f"rests on {one_line(citation.title)}"),
+            ),
+            hang=4,
+        )
+        for citation in citations
     )
 
 

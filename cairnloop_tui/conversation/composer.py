@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from textual import events, on
@@ -11,7 +12,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from cairnloop_tui.hostile import typed_text
-from cairnloop_tui.text import Line, Piece, cut_line, muted, strong
+from cairnloop_tui.text import Line, Piece, cut_line, muted, one_line, strong
 from cairnloop_tui.theme.glyphs import Glyphs
 from cairnloop_tui.theme.tokens import Tone
 from cairnloop_tui.unsent import Cited, Kind, Unsent
@@ -20,14 +21,18 @@ from cairnloop_tui.widgets.line_box import LineBox
 # A paste longer than any message may be is a mistake.
 LONGEST_PASTE = 20_000
 
+_MARKER = re.compile(r"\[(\d{1,3})\]")
+
 
 class WritingArea(TextArea):
     """Takes pasted text without its control characters."""
 
+    longest_paste = LONGEST_PASTE
+
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        self.insert(typed_text(event.text)[:LONGEST_PASTE])
+        self.insert(typed_text(event.text)[: self.longest_paste])
 
 
 class Composer(Vertical):
@@ -36,7 +41,7 @@ class Composer(Vertical):
     DEFAULT_CSS = """
     Composer { height: auto; display: none; border-top: solid $c-border; }
     Composer.-shown { display: block; }
-    Composer LineBox { height: 1; }
+    Composer #about { height: 1; }
     Composer WritingArea {
         height: 3; border: none; padding: 0 1; background: $c-surface; color: $c-text;
         scrollbar-size-vertical: 1;
@@ -59,7 +64,8 @@ class Composer(Vertical):
         self._filling = False
 
     def compose(self) -> ComposeResult:
-        yield LineBox(self._title)
+        yield LineBox(self._title, id="about")
+        yield LineBox(self._chips, id="cited")
         yield WritingArea(
             "", soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True
         )
@@ -90,7 +96,7 @@ class Composer(Vertical):
         """Write: take up what is there, as a reply or as a note."""
         self.kind = kind
         self.add_class("-shown")
-        self.query_one(LineBox).redraw()
+        self.query_one("#about", LineBox).redraw()
         self.area.focus()
 
     def retype(self, text: str) -> None:
@@ -111,7 +117,9 @@ class Composer(Vertical):
                 number = known.number
                 break
         else:
-            number = max((cited.number for cited in self.cited), default=0) + 1
+            # The markers of a draft that is edited stand in the text and are taken, too.
+            taken = [*(cited.number for cited in self.cited), *map(int, _MARKER.findall(self.text))]
+            number = max(taken, default=0) + 1
             self.cited = (*self.cited, Cited(number, title, source_type, article_id, chunk_id))
         before = self.area.text[: self._offset()]
         space = "" if not before or before[-1].isspace() else " "
@@ -125,7 +133,8 @@ class Composer(Vertical):
 
     def _show_or_hide(self) -> None:
         self.set_class(bool(self.text.strip()) or self.area.has_focus, "-shown")
-        self.query_one(LineBox).redraw()
+        for line in self.query(LineBox):
+            line.redraw()
 
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:
@@ -139,6 +148,17 @@ class Composer(Vertical):
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         # The focus has already moved on when this arrives.
         self.set_class(bool(self.text.strip()), "-shown")
+
+    def _chips(self, width: int) -> list[Line]:
+        """What is cited, as long as its marker stands in the text."""
+        cited = self.unsent.still_cited() if self.is_mounted else ()
+        if not cited or self.kind is Kind.NOTE:
+            return []
+        pieces = [muted(" cites ")]
+        for one in cited:
+            sign = Piece(f" {self._glyphs.success} ", Tone.SUCCESS)
+            pieces += [sign, strong(f"[{one.number}] "), Piece(f"{one_line(one.title, 60)} ")]
+        return [cut_line(tuple(pieces), width)]
 
     def _title(self, width: int) -> list[Line]:
         if self.kind is Kind.NOTE:

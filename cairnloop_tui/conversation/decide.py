@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from cairnloop_engine.conversations.model import State
 from cairnloop_engine.conversations.reads import InboxRow
-from cairnloop_engine.drafting.reads import DraftView, EvidenceView
-from cairnloop_tui.labels import (
-    draft_type_label,
-    grounding_label,
-    reason_words,
-    trust_label,
-)
+from cairnloop_engine.drafting.reads import DraftView
+from cairnloop_tui.conversation import evidence
+from cairnloop_tui.labels import draft_type_label
 from cairnloop_tui.text import (
     Block,
     Line,
@@ -26,12 +21,9 @@ from cairnloop_tui.text import (
     muted,
     one_line,
     strong,
-    text_paras,
 )
 from cairnloop_tui.theme.glyphs import Glyphs
 from cairnloop_tui.theme.tokens import Tone
-
-EXCERPT = 180
 
 
 def decision_blocks(
@@ -43,35 +35,38 @@ def decision_blocks(
         words = (*_actions(row, glyphs), *_without_draft(row, now, glyphs))
         return (Block((head_line, *words)),)
     label = draft_type_label(str(draft.proposal_type))
+    state = evidence.drafted_words(draft, ago_words(draft.created_at, now))
+    kind = strong(f" {glyphs.of(label.tone)} {label.words}", label.tone)
     head = [
-        Para((strong(f" {glyphs.of(label.tone)} {label.words}", label.tone),)),
-        Para((*grounding_line(draft, glyphs),), hang=3),
+        Para((kind, muted(f"  {state}")), hang=3),
+        *evidence.grounding_paras(draft.grounding, glyphs),
     ]
     head += _actions(row, glyphs)
     if draft.stale:
         head.append(_stale(glyphs))
     head.append(Para((muted(f" {one_line(draft.operator_summary)}"),), hang=1))
-    blocks = [Block((*head, Para()))]
-    gutter = (Piece(f" {glyphs.bar} ", label.tone),)
+    head.append(Para((muted(f" {evidence.maker_words(draft)}"),), hang=1))
+    sources = evidence.sources_of_draft(draft)
+    return (
+        Block((*head, Para())),
+        Block((*_words(draft, label.tone, glyphs), Para())),
+        Block(evidence.listed(sources, glyphs)),
+    )
+
+
+def _words(draft: DraftView, tone: Tone, glyphs: Glyphs) -> tuple[Para, ...]:
+    """What would be sent, or what an escalation tells colleagues: that can never be sent."""
+    gutter = (Piece(f" {glyphs.bar} ", tone),)
+    known = {one.number for one in draft.evidence}
     if draft.sendable:
-        words = text_paras(many_lines(draft_text(draft)), gutter=gutter)
-    else:
-        # What an escalation says is for colleagues; it can never be sent.
-        words = text_paras(many_lines(draft.proposed), gutter=gutter, tone=Tone.MUTED)
-    blocks.append(Block((*words, Para())))
-    blocks.append(Block(_evidence_paras(draft.evidence, glyphs)))
-    return tuple(blocks)
+        return evidence.reply_paras(many_lines(draft_text(draft)), known, gutter=gutter)
+    said = many_lines(draft.proposed)
+    return evidence.reply_paras(said, known, gutter=gutter, tone=Tone.MUTED)
 
 
 def draft_text(draft: DraftView) -> str:
     """What approving would send as it stands."""
     return draft.customer_reply or ""
-
-
-def grounding_line(draft: DraftView, glyphs: Glyphs) -> Line:
-    label = grounding_label(str(draft.grounding.status))
-    reason = reason_words(str(draft.grounding.reason))
-    return (Piece(f" {glyphs.of(label.tone)} {label.words}: ", label.tone), muted(reason))
 
 
 def _actions(row: InboxRow, glyphs: Glyphs) -> tuple[Para, ...]:
@@ -86,25 +81,6 @@ def _actions(row: InboxRow, glyphs: Glyphs) -> tuple[Para, ...]:
 def _stale(glyphs: Glyphs) -> Para:
     words = "The customer wrote again after this was drafted. Read that first."
     return Para((Piece(f" {glyphs.warning} {words}", Tone.WARNING, bold=True),), hang=3)
-
-
-def _evidence_paras(evidence: Sequence[EvidenceView], glyphs: Glyphs) -> tuple[Para, ...]:
-    if not evidence:
-        return (Para((Piece(f" {glyphs.warning} No evidence was captured.", Tone.WARNING),)),)
-    paras = [Para((strong(f" {counted(len(evidence), 'source')}"), muted("  o opens them")))]
-    for item in evidence:
-        trust = trust_label(str(item.trust))
-        paras.append(
-            Para(
-                (
-                    Piece(f" [{item.number}] {glyphs.of(trust.tone)} ", trust.tone),
-                    Piece(one_line(item.title, 120)),
-                    muted(f" {glyphs.path} {one_line(item.heading, 120)}" if item.heading else ""),
-                ),
-                hang=7,
-            )
-        )
-    return tuple(paras)
 
 
 def _without_draft(row: InboxRow, now: datetime, glyphs: Glyphs) -> tuple[Para, ...]:
@@ -158,25 +134,3 @@ def decision_line(
         return cut_line(words, width)
     said, then = _without_draft(row, now, glyphs)
     return cut_line((*said.pieces, muted(" "), *then.pieces), width)
-
-
-def evidence_blocks(evidence: Sequence[EvidenceView], glyphs: Glyphs) -> tuple[Block, ...]:
-    """Every passage that a draft rests on, in full."""
-    blocks = []
-    for item in evidence:
-        trust = trust_label(str(item.trust))
-        where = f" {glyphs.path} {one_line(item.heading, 120)}" if item.heading else ""
-        blocks.append(
-            Block(
-                (
-                    Para((strong(f"[{item.number}] {one_line(item.title, 200)}"), muted(where))),
-                    Para(trust.chip(glyphs)),
-                    *text_paras(
-                        many_lines(item.content), gutter=(Piece(f"{glyphs.bar} ", trust.tone),)
-                    ),
-                    Para(),
-                ),
-                key=item.number,
-            )
-        )
-    return tuple(blocks)

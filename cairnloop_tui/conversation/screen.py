@@ -366,11 +366,6 @@ class ConversationScreen(CardsScreen):
             self._last_typed = composer.unsent
         self.console.unsent.keep(self.conversation_id, self._last_typed)
 
-    def unsaved(self) -> str | None:
-        if self.composer.unsent.is_empty:
-            return None
-        return f"an unsent text in #{self.conversation_id}"
-
     def _leave(self) -> None:
         self.keep()
         if self._attendance is not None:

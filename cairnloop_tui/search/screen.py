@@ -9,26 +9,28 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input
 
-from cairnloop_engine.knowledge.reads import ArticleView
+from cairnloop_engine.retrieval.gap_model import UiSurface
 from cairnloop_engine.retrieval.model import Hit, SearchResult
 from cairnloop_tui.commands.registry import SEARCH
 from cairnloop_tui.frame import ConsoleDialog
 from cairnloop_tui.lists.block_view import BlockView
 from cairnloop_tui.lists.movable import Movable
 from cairnloop_tui.lists.row_list import RowList
-from cairnloop_tui.reader.screen import Reader
 from cairnloop_tui.search import cards
-from cairnloop_tui.text import Block, Line, Para, many_lines, one_line, strong, text_paras
+from cairnloop_tui.search.cards import State
+from cairnloop_tui.text import Line
 from cairnloop_tui.trouble import Trouble
 from cairnloop_tui.widgets.line_box import LineBox
 
 DEBOUNCE_S = 0.25
+# Whoever looks at a result this long without typing on has asked a whole question.
+SETTLED_AFTER_S = 1.5
 SHORTEST = 2
 LIMIT = 12
 
 
-class Search(ConsoleDialog[None]):
-    """Is there verified guidance, or a precedent, before I answer?"""
+class Search(ConsoleDialog["Hit | None"]):
+    """Is there verified guidance, or a precedent, before I answer? Answers with what to open."""
 
     scope = SEARCH
 
@@ -45,12 +47,16 @@ class Search(ConsoleDialog[None]):
     }
     """
 
-    def __init__(self, cite: Callable[[Hit], None] | None) -> None:
+    def __init__(self, cite: Callable[[Hit], None] | None, surface: UiSurface) -> None:
+        """``cite`` puts a result into the reply below, ``surface`` says which screen that is."""
         super().__init__()
         self.cite = cite
         self.result: SearchResult | None = None
-        self._state = ""
+        self._surface = surface
+        self._state = State.IDLE
         self._run = 0
+        # The result that counts as a gap of the knowledge if nothing better is asked for.
+        self._unsettled: SearchResult | None = None
 
     def body(self) -> Iterable[Widget]:
         yield Input(id="query", placeholder="search knowledge and cases", compact=True)
@@ -70,6 +76,9 @@ class Search(ConsoleDialog[None]):
 
     def on_mount(self) -> None:
         self.query_one("#query", Input).focus()
+
+    def on_unmount(self) -> None:
+        self._settle()
 
     @property
     def results(self) -> RowList[str, cards.Row]:
@@ -92,6 +101,7 @@ class Search(ConsoleDialog[None]):
         """Empty the query first; the second Esc closes."""
         field = self.query_one("#query", Input)
         if field.value:
+            self._settle()
             field.value = ""
             field.focus()
             return True
@@ -108,6 +118,8 @@ class Search(ConsoleDialog[None]):
 
     @on(Input.Changed, "#query")
     def _typed(self, event: Input.Changed) -> None:
+        # What was typed so far was the beginning of a question.
+        self._unsettled = None
         self._run += 1
         this_run, text = self._run, event.value
         self.set_timer(DEBOUNCE_S, lambda: self._search(text) if this_run == self._run else None)
@@ -115,7 +127,7 @@ class Search(ConsoleDialog[None]):
     @on(Input.Submitted, "#query")
     def _entered(self, event: Input.Submitted) -> None:
         """Open what stands under the cursor, or search now when nothing does."""
-        if self.current() is not None and self._state == "":
+        if self.current() is not None and self._state is State.IDLE:
             self.open_focused()
         else:
             self._search(event.value)
@@ -123,35 +135,59 @@ class Search(ConsoleDialog[None]):
     def _search(self, text: str) -> None:
         self._run += 1
         if len(text.strip()) < SHORTEST:
-            self._set_state("short" if text.strip() else "")
-            self.result = None
-            self.results.show(())
+            self._show_nothing(State.SHORT if text.strip() else State.IDLE)
             return
-        self._set_state("searching")
+        if self.console.session.operator is None:
+            self._show_nothing(State.SCOPED)
+            return
+        self._set_state(State.SEARCHING)
+        run = self._run
         self.console.ask(
             self,
             lambda engine, caller: engine.retrieval.search(caller, text, limit=LIMIT),
-            self._show,
+            lambda result: self._show(result) if run == self._run else None,
             doing="searching",
             group="search",
             failed=self._failed,
         )
 
     def _show(self, result: SearchResult) -> None:
-        self.result = result
-        self._set_state("")
+        """The best result is the active one, in whichever section it stands."""
+        self.result = self._unsettled = result
+        self._set_state(State.IDLE)
         self.results.show(cards.rows_of(result))
-        self.results.move_to(0)
+        if result.items:
+            self.results.move_to_key(cards.key_of_hit(result.items[0]))
+        run = self._run
+        self.set_timer(SETTLED_AFTER_S, lambda: self._settle() if run == self._run else None)
 
     def _failed(self, trouble: Trouble, error: Exception) -> None:
+        self._show_nothing(State.FAILED)
+
+    def _show_nothing(self, state: State) -> None:
         self.result = None
         self.results.show(())
-        self._set_state("failed")
+        self._set_state(state)
 
-    def _set_state(self, state: str) -> None:
+    def _set_state(self, state: State) -> None:
         self._state = state
         self.query_one("#summary", LineBox).redraw()
         self.refresh_chrome()
+
+    def _settle(self) -> None:
+        """The question was whole: let the engine note it when the knowledge has no answer."""
+        result, self._unsettled = self._unsettled, None
+        if result is None:
+            return
+        self.console.act(
+            self.app,
+            lambda engine, caller: engine.gaps.note_search(
+                caller, result, ui_surface=self._surface
+            ),
+            lambda noted: None,
+            doing="noting a search",
+            quiet=True,
+        )
 
     # Results
 
@@ -167,30 +203,14 @@ class Search(ConsoleDialog[None]):
         self.open_focused()
 
     def open_focused(self) -> None:
-        """The whole article; a case shows its passage."""
+        """Close, and let whoever opened the palette go there; without a place to go, stay."""
         hit = self.current()
         if hit is None:
             return
-        if hit.article_id is None:
-            self._read(cards.title_of(hit), hit.content)
+        if hit.article_id is None and hit.conversation_id is None:
+            self.console.warn("There is nothing more to open than the passage shown here.")
             return
-        article_id = hit.article_id
-        self.console.ask(
-            self,
-            lambda engine, caller: engine.knowledge.article(caller, article_id),
-            self._open_article,
-            doing="opening the article",
-            group="article",
-        )
-
-    def _open_article(self, article: ArticleView) -> None:
-        shown = article.published or article.latest
-        self._read(shown.title, shown.content)
-
-    def _read(self, title: str, text: str) -> None:
-        head = Block((Para((strong(one_line(title)),)), Para()))
-        body = Block(text_paras(many_lines(text, 200_000)))
-        self.app.push_screen(Reader(("Search", "Source"), (head, body)))
+        self.dismiss(hit)
 
     def insert_citation(self) -> None:
         hit = self.current()

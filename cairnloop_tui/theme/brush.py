@@ -20,15 +20,16 @@ class Brush:
     def __init__(self, theme_name: str) -> None:
         self.theme_name = theme_name
         self._styles = {
-            (tone, bold): _style(theme_name, tone, bold=bold)
+            (tone, bold, italic): _style(theme_name, tone, bold=bold) + Style(italic=italic or None)
             for tone in Tone
             for bold in (False, True)
+            for italic in (False, True)
         }
         self.cursor = _cursor(theme_name, focused=True)
         self.cursor_unfocused = _cursor(theme_name, focused=False)
 
     def style(self, tone: Tone, *, bold: bool = False) -> Style:
-        return self._styles[tone, bold]
+        return self._styles[tone, bold, False]
 
     def strip(self, line: Line, width: int, base: Style, over: Style | None = None) -> Strip:
         """One line on the ground of ``base``, cut or filled to ``width`` cells.
@@ -40,7 +41,7 @@ class Brush:
         return drawn.adjust_cell_length(width, ground)
 
     def _segments(self, line: Line) -> Iterable[Segment]:
-        return [Segment(piece.text, self._styles[piece.tone, piece.bold]) for piece in line]
+        return [Segment(piece.text, self._styles[piece.look]) for piece in line]
 
 
 @lru_cache(maxsize=8)

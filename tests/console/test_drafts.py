@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual import events
 
 from cairnloop_engine import Caller, Engine
 from cairnloop_engine.conversations.model import Delivery, Role
 from cairnloop_engine.core.ids import ConversationId
-from cairnloop_engine.retrieval.model import GroundingStatus
+from cairnloop_engine.retrieval.model import Degraded, GroundingStatus
 from tests.console.conftest import Write
 from tests.console.driving import NARROW, Console, Ticks, open_console
+from tests.engine.drafting.builders import bundle, evidence
 from tests.engine.drafting.desk import Desk
 from tests.fakes import FixedClock
 
@@ -243,9 +246,84 @@ async def test_the_evidence_opens_in_full(engine: Engine, clock: FixedClock, des
         await _open(console)
         await console.press("o")
         await console.shows("Evidence of draft", "Canonical guidance", "Billing is not affected")
+        await console.shows("not calibrated", "cited by  ", "why it was found  v shows it")
+        await console.press("v")
+        await console.press("G")
+        await console.shows("cosine: passage 0.72, title 0.71", "matched  api, key")
+        await console.press("v", "G")
+        await console.shows_no("cosine")
+        await console.press("y")
+        assert "Copied article 1" in console.status()
         await console.press("escape")
         await console.shows("Thread")
-        console.proved("draft.evidence", "draft.evidence")
+        console.proved("draft.evidence", "evidence.why", "evidence.copy")
+
+
+async def test_the_evidence_leads_to_the_article_as_it_was_when_it_was_found(
+    engine: Engine, clock: FixedClock, desk: Desk
+) -> None:
+    made = await engine.knowledge.create(MAYA, "Rotating an API key", "The words of then.")
+    await engine.knowledge.publish(MAYA, made.article_id)
+    view = await engine.knowledge.article(MAYA, made.article_id)
+    await engine.knowledge.save_draft(
+        MAYA, made.article_id, "The words of now.", expected_version=view.edit_version
+    )
+    await engine.knowledge.publish(MAYA, made.article_id)
+    found = replace(evidence(article_id=made.article_id), revision_id=made.revision_id)
+    desk.ground.answer = bundle(found)
+    await desk.drafted()
+
+    async with open_console(engine, clock) as console:
+        await _open(console)
+        await console.press("o", "o")
+        await console.shows("The words of then.", "This is v1 replaced", "v1 Replaced  shown")
+        await console.press("escape")
+        await console.shows("The words of now.", "v2 Published  shown")
+        await console.press("escape", "enter")
+        await console.shows("The words of then.")
+        console.proved("evidence.open")
+
+
+async def test_a_draft_that_was_made_without_the_model_says_why_and_what_was_missing(
+    engine: Engine, clock: FixedClock, desk: Desk
+) -> None:
+    desk.ground.answer = bundle(degraded=(Degraded.EMBEDDER_UNAVAILABLE,))
+    draft = await desk.drafted()
+    await desk.write(
+        "UPDATE cairnloop.drafts SET fallback_reason = 'http_429' WHERE id = :id", id=draft.id
+    )
+
+    async with open_console(engine, clock, size=NARROW) as console:
+        await _open(console)
+        await console.press("shift+tab")
+        await console.shows("Made without the sentence model", "its provider limits how often")
+
+
+async def test_an_edited_draft_keeps_its_own_citations_beside_new_ones(
+    engine: Engine, clock: FixedClock, desk: Desk
+) -> None:
+    made = await engine.knowledge.create(MAYA, "Auditing keys", "Every key has an audit page.")
+    await engine.knowledge.publish(MAYA, made.article_id)
+    draft = await desk.drafted()
+
+    async with open_console(engine, clock) as console:
+        await _open(console)
+        await console.press("e", "ctrl+f")
+        await console.type("audit page")
+        await console.shows("Auditing keys")
+        await console.press("tab", "i")
+        await console.until(lambda: "[2]" in console.conversation.composer.text)
+        await console.shows("✓ [2] Auditing keys")
+        await console.press("ctrl+s")
+        await console.shows("Send this edit of the draft?", "[2] Auditing keys")
+        await console.press("enter")
+        await console.shows("rests on Rotating an API key", "rests on Auditing keys")
+
+    thread = await engine.conversations.thread(MAYA, draft.conversation_id)
+    assert [citation.title for citation in thread.messages[-1].citations] == [
+        "Rotating an API key",
+        "Auditing keys",
+    ]
 
 
 async def test_a_new_draft_can_be_asked_for_from_the_palette(

@@ -13,8 +13,10 @@ from cairnloop_engine import Caller, Engine, Settings
 from cairnloop_engine.demo.files import hostile
 from cairnloop_engine.demo.seeding import HOSTILE_WORKSPACE, seed
 from cairnloop_tui.keeping import kept_file
+from cairnloop_tui.knowledge.editor import EditorScreen
 from cairnloop_tui.unsent import Unsent, UnsentTexts
 from tests.console.driving import MEDIUM, NARROW, Console, open_console
+from tests.console.test_knowledge_screen import the_list
 from tests.fakes import FixedClock
 
 MAYA = Caller.operator("maya", HOSTILE_WORKSPACE)
@@ -102,8 +104,41 @@ async def test_hostile_articles_are_found_and_read_as_text(
             await console.press("down")
             await _harmless(console)
         await console.press("enter")
-        await console.shows("Source")
+        await console.shows("Revisions")
         await _harmless(console)
+
+
+@pytest.mark.parametrize("last_line", [True, False], ids=["both guards", "views alone"])
+@pytest.mark.parametrize("size", [NARROW, MEDIUM], ids=["80x24", "120x34"])
+async def test_every_article_of_the_pack_is_only_text(
+    engine: Engine, clock: FixedClock, size: tuple[int, int], last_line: bool
+) -> None:
+    async with open_console(engine, clock, size=size, workspace=HOSTILE_WORKSPACE) as console:
+        if not last_line:
+            console.app._last_line = ()
+        await console.press("g", "k")
+        await _harmless(console)
+        total = len(the_list(console).rows.rows)
+        assert total >= 1
+        await console.press("enter")
+        for _ in range(total - 1):
+            await _harmless(console)
+            await console.press("]")
+        await console.press("a")
+        await _harmless(console)
+
+
+async def test_the_editor_shows_every_article_of_the_pack_harmlessly(
+    engine: Engine, clock: FixedClock
+) -> None:
+    async with open_console(engine, clock, size=NARROW, workspace=HOSTILE_WORKSPACE) as console:
+        await console.press("g", "k")
+        for _ in range(len(the_list(console).rows.rows)):
+            await console.press("e")
+            await console.until(lambda: isinstance(console.app.screen, EditorScreen))
+            await _harmless(console)
+            await console.press("escape", "escape")
+            await console.press("j")
 
 
 async def test_what_was_typed_before_a_crash_is_drawn_harmlessly_too(

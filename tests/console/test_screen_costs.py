@@ -21,6 +21,9 @@ SCREENS = {
     "action": (("enter", "enter"), 6),
     "audit": (("g", "a"), 6),
     "jobs": (("g", "j"), 6),
+    "knowledge": (("g", "k"), 6),
+    "article": (("g", "k", "enter"), 6),
+    "editor": (("g", "k", "e"), 6),
 }
 
 
@@ -29,17 +32,20 @@ async def test_a_reload_costs_few_statements(acts: Desk, clock: FixedClock, name
     keys, most = SCREENS[name]
     for number in range(12):
         await acts.propose("credit", {"order": f"A-{number}", "amount": "1.00"})
+        made = await acts.engine.knowledge.create(acts.caller, f"Article {number}", "Words.")
+        await acts.engine.knowledge.publish(acts.caller, made.article_id)
 
     async with open_console(acts.engine, clock, size=MEDIUM) as console:
         await console.press(*keys)
-        with _reads(acts.engine.db.engine.sync_engine) as seen:
+        with reads(acts.engine.db.engine.sync_engine) as seen:
             await console.press("ctrl+r")
 
     assert 0 < len(seen) <= most, seen
 
 
 @contextmanager
-def _reads(engine: SyncEngine) -> Iterator[list[str]]:
+def reads(engine: SyncEngine) -> Iterator[list[str]]:
+    """The reading statements that are sent meanwhile."""
     seen: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *rest: object) -> None:
