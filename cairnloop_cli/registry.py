@@ -127,6 +127,7 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("kb", "knowledge:kb", "Articles: list, show, new, edit, publish, import, ..."),
             Row("search", "searching:search", "Search as the drafter sees it."),
             Row("retrieval", "searching:retrieval", "The search index: health and repair."),
+            Row("eval", "evaluating:evaluation", "Measure retrieval; calibrate grounding."),
         ),
     ),
     (

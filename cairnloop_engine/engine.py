@@ -27,6 +27,7 @@ from cairnloop_engine.migrations import runner
 from cairnloop_engine.migrations.runner import MigrateReport
 from cairnloop_engine.operations.doctor import Site
 from cairnloop_engine.operations.facade import Operations
+from cairnloop_engine.retrieval.evaluation_facade import Evaluation
 from cairnloop_engine.retrieval.facade import Retrieval
 from cairnloop_engine.retrieval.gap_facade import Gaps
 from cairnloop_engine.settings import Settings
@@ -191,6 +192,7 @@ class Engine:
         self.knowledge = Knowledge(db, parts.knowledge)
         self.retrieval = Retrieval(db, parts.embedding, parts.retrieval, reranker=parts.reranker)
         self.gaps = Gaps(db)
+        self.evaluation = Evaluation(db, self.retrieval)
         self.drafting = Drafting(db, parts.drafting)
         self.governance = Governance(db, parts.gates, parts.gates.config)
         site = Site(
