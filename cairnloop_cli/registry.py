@@ -96,6 +96,7 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("drafts", "drafting:drafts", "Drafts, newest first."),
             Row("show-draft", "drafting:show_draft", "What would be sent, and what it rests on."),
             Row("discard", "drafting:discard", "Drop a draft."),
+            Row("replay", "replaying:replay", "Past drafts under today's settings."),
         ),
     ),
     (
@@ -127,7 +128,7 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             Row("kb", "knowledge:kb", "Articles: list, show, new, edit, publish, import, ..."),
             Row("search", "searching:search", "Search as the drafter sees it."),
             Row("retrieval", "searching:retrieval", "The search index: health and repair."),
-            Row("eval", "evaluating:evaluation", "Measure retrieval; calibrate grounding."),
+            Row("eval", "examining:evaluation", "Measure retrieval and drafts; calibrate."),
         ),
     ),
     (

@@ -21,6 +21,8 @@ from cairnloop_engine.core.jobs import Enqueuer, Queues
 from cairnloop_engine.core.rescue import PRODUCTION, Windows
 from cairnloop_engine.core.supervisor import Supervisor, WorkerPlan, WorkerReport
 from cairnloop_engine.drafting.facade import Drafting
+from cairnloop_engine.drafting.making import Maker
+from cairnloop_engine.drafting.rehearsal import Rehearsal
 from cairnloop_engine.governance.facade import Governance
 from cairnloop_engine.knowledge.facade import Knowledge
 from cairnloop_engine.migrations import runner
@@ -194,6 +196,11 @@ class Engine:
         self.gaps = Gaps(db)
         self.evaluation = Evaluation(db, self.retrieval)
         self.drafting = Drafting(db, parts.drafting)
+        self.rehearsal = Rehearsal(
+            db,
+            Maker(self.retrieval.evidence_for, parts.draft_generator, parts.drafting),
+            self.evaluation,
+        )
         self.governance = Governance(db, parts.gates, parts.gates.config)
         site = Site(
             db,

@@ -14,6 +14,7 @@ from cairnloop_engine.core.database import Read, Work
 from cairnloop_engine.core.ids import ConversationId, DraftId, MessageId
 from cairnloop_engine.drafting.model import ACTIONABLE, DraftStatus, ProposalType, ThreadState
 from cairnloop_engine.drafting.tables import DraftActionRecord, DraftRecord
+from cairnloop_engine.governance.tables import ProposalRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +261,25 @@ async def drafts(
     if before is not None:
         statement = statement.where(DraftRecord.id < before)
     return await _in_thread(read, statement.order_by(DraftRecord.id.desc()).limit(limit))
+
+
+async def actions_of_workspace(read: Read) -> int:
+    """How many actions were ever proposed in this workspace."""
+    found = await read.session.scalar(
+        select(func.count()).select_from(ProposalRow).where(ProposalRow.workspace == read.workspace)
+    )
+    return found or 0
+
+
+async def newest(read: Read, *, limit: int) -> list[DraftRecord]:
+    """The last drafts with their evidence, newest first."""
+    found = await read.session.scalars(
+        select(DraftRecord)
+        .where(DraftRecord.workspace == read.workspace)
+        .order_by(DraftRecord.id.desc())
+        .limit(limit)
+    )
+    return list(found)
 
 
 async def draft(read: Read, draft_id: DraftId) -> DraftInThread | None:
