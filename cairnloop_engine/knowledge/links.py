@@ -1,4 +1,4 @@
-"""What the links of an article lead to: other articles, addresses, or nowhere. No IO."""
+"""What the links of an article lead to: another article, or something else. No IO."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from cairnloop_engine.core.ids import ArticleId
-from cairnloop_engine.core.text import has_hidden, storable, truncate
+from cairnloop_engine.core.text import storable, truncate
 from cairnloop_engine.knowledge.markdown import Link, code_lines
 
 SUFFIXES = frozenset({".md", ".markdown"})
@@ -23,7 +23,6 @@ LARGEST_ID = 2**63 - 1
 
 _ARTICLE = re.compile(r"article:([0-9]{1,19})", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_OPENABLE = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _TICKS = re.compile("`+")
 # Where Markdown expects the address of a link: alone in brackets, inline, in a definition.
 _DESTINATION = re.compile(
@@ -82,21 +81,6 @@ def target_name(href: str, source_path: str | None) -> str | None:
     folder = "" if path.startswith("/") else posixpath.dirname(source_path or "")
     whole = posixpath.normpath(posixpath.join(folder, path.lstrip("/")))
     return whole if len(whole.encode()) <= LONGEST_TARGET else None
-
-
-def openable(href: str) -> str | None:
-    """The address when a viewer may hand it to the system to open, else None.
-
-    Only web and mail addresses without hidden characters; quotes are escaped, so that none can
-    end an attribute or an argument. ``javascript:``, ``data:`` and files are never opened.
-    """
-    address = href.strip()
-    if not _OPENABLE.match(address) or has_hidden(address) or re.search(r"\s", address):
-        return None
-    return address.translate(_ESCAPED)
-
-
-_ESCAPED = str.maketrans({mark: quote(mark) for mark in "\"'<>`\\"})
 
 
 def as_paths(content: str, path: str, paths: Mapping[ArticleId, str]) -> str:

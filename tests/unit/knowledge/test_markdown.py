@@ -62,6 +62,27 @@ def test_links_keep_their_address_and_images_their_words() -> None:
     assert texts("[press](javascript:alert(1))") == ["[press](javascript:alert(1))"]
 
 
+@pytest.mark.requirement("03-retrieval-drafting:15")
+@pytest.mark.parametrize(
+    ("markdown", "read"),
+    [
+        (
+            '[x](https://e.example/"onmouseover="a(1))',
+            "x (https://e.example/%22onmouseover=%22a(1))",
+        ),
+        ("[x](https://e.example/\u202ecba)", "x (https://e.example/%E2%80%AEcba)"),
+        ("[x](JavaScript:alert(1))", "[x](JavaScript:alert(1))"),
+        ("[x](data:text/html,y)", "[x](data:text/html,y)"),
+        ("[x](vbscript:y)", "[x](vbscript:y)"),
+    ],
+)
+def test_an_address_is_escaped_and_a_harmful_one_is_no_link(markdown: str, read: str) -> None:
+    document = parse(markdown)
+
+    assert [block.text for block in document.blocks] == [read]
+    assert [link.href for link in document.links] == ([read[3:-1]] if "https" in read else [])
+
+
 @pytest.mark.requirement("03-retrieval-drafting:23")
 def test_html_gives_its_text_and_hides_what_nobody_sees() -> None:
     document = parse("## Plan\n<div>Team <b>plan</b></div>\n<script>steal()</script>\n<!-- no -->")
