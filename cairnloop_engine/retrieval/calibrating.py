@@ -315,11 +315,11 @@ def _held_out(labels: Sequence[Labelled]) -> tuple[Numbers, Numbers]:
         return chances, accepted
     for fold in set(place):
         numbers = fitted([one for one, at in zip(labels, place, strict=True) if at != fold])
-        for position, (label, at) in enumerate(zip(labels, place, strict=True)):
-            if at == fold and _was_judged(label):
-                chances[position] = probability(numbers, label.signals)
-                if admissible({**label.signals, **numbers}):
-                    accepted[position] = chances[position]
+        inside = [at for at, one in enumerate(place) if one == fold and _was_judged(labels[at])]
+        for at in inside:
+            chances[at] = probability(numbers, labels[at].signals)
+            if admissible({**labels[at].signals, **numbers}):
+                accepted[at] = chances[at]
     return chances, accepted
 
 

@@ -212,18 +212,9 @@ class Evaluation:
             known = await calibration_queries.known_articles(read)
             # Before the first search: what changes meanwhile counts as changed afterwards.
             revision_ids = await calibration_queries.revision_ids(read)
-        resolved = resolve(labels, known)
-        labelled: list[Labelled] = []
-        models: set[str] = set()
-        for done, label in enumerate(resolved, start=1):
-            found, model_id = await self._labelled(caller, label)
-            labelled.append(found)
-            models.add(model_id)
-            progress("Searching", done, len(resolved))
-        if len(models) != 1:
-            raise _interrupted("another model took over the index meanwhile")
+        labelled, model_id = await self._searched(caller, resolve(labels, known), progress)
         outcome = await asyncio.to_thread(calibrate, labelled, risk=risk)
-        made = Made(outcome, risk, models.pop(), revision_ids)
+        made = Made(outcome, risk, model_id, revision_ids)
 
         async def record(work: Work) -> CalibrationId:
             return await calibrations.record(work, made)
@@ -243,6 +234,21 @@ class Evaluation:
             Forbidden: ``operator_missing``.
         """
         return await self.db.retrying(caller, calibrations.withdraw)
+
+    async def _searched(
+        self, caller: Caller, resolved: Sequence[Resolved], progress: Progress
+    ) -> tuple[list[Labelled], str]:
+        """Every labelled question after its search, and the one model that all were made with."""
+        labelled: list[Labelled] = []
+        models: set[str] = set()
+        for done, label in enumerate(resolved, start=1):
+            found, model_id = await self._labelled(caller, label)
+            labelled.append(found)
+            models.add(model_id)
+            progress("Searching", done, len(resolved))
+        if len(models) != 1:
+            raise _interrupted("another model took over the index meanwhile")
+        return labelled, models.pop()
 
     async def _labelled(self, caller: Caller, label: Resolved) -> tuple[Labelled, str]:
         """Search for one labelled question as a draft would, and compare."""
