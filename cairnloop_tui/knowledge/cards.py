@@ -145,7 +145,8 @@ def article_lines(article: ArticleView, width: int, now: datetime, glyphs: Glyph
     second: list[Piece] = [muted(f" {dot.join(facts)}")]
     draft = article.draft
     if draft is not None and article.published is not None:
-        second.insert(0, Piece(f" {glyphs.of(Tone.AI)} draft v{draft.version} waits", Tone.AI))
+        waits = Piece(f" {glyphs.of(Tone.AI)} draft v{draft.version} waits", Tone.AI)
+        second = [waits, muted(f" {glyphs.dot}"), *second]
     return [cut_line(first, width), cut_line(tuple(second), width)]
 
 

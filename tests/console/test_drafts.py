@@ -245,7 +245,7 @@ async def test_the_evidence_opens_in_full(engine: Engine, clock: FixedClock, des
     async with open_console(engine, clock, size=NARROW) as console:
         await _open(console)
         await console.press("o")
-        await console.shows("Evidence of draft", "Canonical guidance", "Billing is not affected")
+        await console.shows("Evidence of draft", "Canonical guidance", "Billing is not")
         await console.shows("not calibrated", "cited by  ", "why it was found  v shows it")
         await console.press("v")
         await console.press("G")

@@ -114,7 +114,7 @@ async def test_results_stand_in_two_sections_with_a_preview_and_open_in_full(
 ) -> None:
     async with open_console(engine, clock, size=size) as console:
         await searched(console, "rotate token")
-        await console.shows("Knowledge Base 1  Canonical guidance", "no earlier case fits")
+        await console.shows("Knowledge Base 2  Canonical guidance", "no earlier case fits")
         await console.shows("Rotating a token", "Create the new token first", "Open article")
         await console.press("enter")
         await console.until(lambda: isinstance(console.app.screen, ArticleScreen))
@@ -351,6 +351,8 @@ async def test_cases_alone_are_a_gap_and_articles_are_none(
         await searched(console, "rotate token")
         await console.press("escape", "escape")
         await noted(engine, console, 0)
+        for row in (await engine.knowledge.articles(MAYA)).items:
+            await engine.knowledge.archive(MAYA, row.id)
         await searched(console, "walrus exporter role")
         await console.shows("Only earlier cases fit")
         assert "Nothing verified" not in console.frame()

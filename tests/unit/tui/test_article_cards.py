@@ -136,7 +136,7 @@ def test_the_head_of_an_article_tells_how_current_it_is() -> None:
 
     assert first == " ✓ Published  article 3  Rotating a token"
     assert second == (
-        " ◆ draft v4 waits v3 published · indexed · changed 5m ago · from guides/rotate.md"
+        " ◆ draft v4 waits · v3 published · indexed · changed 5m ago · from guides/rotate.md"
     )
 
 
