@@ -10,6 +10,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
@@ -70,6 +71,18 @@ bench: $(VENV)/ready-all ## Measure what we publish; results go to benchmarks/re
 	@mkdir -p benchmarks/results
 	$(BIN)/python -m benchmarks.inbox --out benchmarks/results/inbox.json $(ARGS)
 	$(BIN)/python -m benchmarks.jobs --out benchmarks/results/jobs.json
+	-@$(MAKE) $(PEERS)/ready
+	$(BIN)/python -m benchmarks.retrieval --harder --peers $(PEERS)/bin/python \
+		--out benchmarks/results/retrieval.json
+	$(BIN)/python -m benchmarks.answers --out benchmarks/results/answers.json
+
+# The libraries that the search is measured beside, in an environment of their own. Where they
+# cannot be installed, the benchmark says that they are absent.
+$(PEERS)/ready: benchmarks/peers/requirements.txt
+	rm -rf $(PEERS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 soak: $(VENV)/ready-all ## Ten minutes of chats while workers die and Postgres restarts
 	$(BIN)/python -m benchmarks.soak $(ARGS)
@@ -96,7 +109,7 @@ lock: ## Resolve the exact versions of requirements/*.txt anew (needs uv); ARGS=
 	$(COMPILE) --extra local -c requirements/all.txt -o requirements/runtime.txt
 
 clean: ## Remove the virtual environment and every cache; data of the demo stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
