@@ -157,6 +157,13 @@ def _unfinished(counts: Counts, now: datetime) -> Iterator[IndexProblem]:
             "their vectors could not be made.",
             "Look at the failures, then run `cairnloop retrieval replay-failed`.",
         )
+    if counts.n_failed_cases:
+        yield IndexProblem(
+            "case_vectors_failed",
+            f"{counts.n_failed_cases} resolved cases are found by their words only: "
+            "their vectors could not be made.",
+            "See what the embedder says, then run `cairnloop retrieval replay-failed`.",
+        )
     late = counts.oldest_pending
     if late is not None and now - late > PENDING_TOO_LONG:
         yield IndexProblem(

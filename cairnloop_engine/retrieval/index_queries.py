@@ -110,6 +110,7 @@ class Counts:
     last_changed_at: datetime | None
     # Cases as well as articles.
     n_searchable: int
+    n_failed_cases: int
 
 
 async def counts(read: Read, *, model_id: str) -> Counts:
@@ -130,10 +131,25 @@ async def counts(read: Read, *, model_id: str) -> Counts:
         .join(CorpusRow, CorpusRow.id == VectorRow.corpus_id)
         .where(CorpusRow.workspace == read.workspace, VectorRow.model_id == model_id)
     )
-    n_searchable = await read.session.scalar(
-        select(func.count()).select_from(DocumentRow).where(DocumentRow.workspace == read.workspace)
+    beside = await read.session.execute(
+        select(
+            func.count(),
+            func.count().filter(
+                DocumentRow.case_id.is_not(None), ~ready, DocumentRow.vectors_error.is_not(None)
+            ),
+        ).where(DocumentRow.workspace == read.workspace)
     )
-    return Counts(n_documents, n_ready, n_failed, n_vectors or 0, oldest, newest, n_searchable or 0)
+    n_searchable, n_failed_cases = beside.one()
+    return Counts(
+        n_documents,
+        n_ready,
+        n_failed,
+        n_vectors or 0,
+        oldest,
+        newest,
+        n_searchable,
+        n_failed_cases,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from tests.engine.retrieval.desk import (
 from tests.fakes import FixedClock
 from tests.waiting import until
 
+ACME = Caller.customer("acme")
 OLD, NEW = "hash-1024", "minilm-int8"
 QUESTIONS = {
     "How do I reset my API key?": "Resetting your API key",
@@ -174,6 +175,37 @@ async def test_one_article_that_cannot_be_embedded_keeps_the_old_model(
     status = await after.retrieval.status(MAYA)
     assert (status.serving, status.n_ready, status.n_failed) == (OLD, 3, 1)
     assert "vectors_failed" in codes(status)
+
+
+async def test_resolved_cases_change_over_with_the_articles(
+    before: Engine,
+    settings: Settings,
+    clock: FixedClock,
+    minilm: Remembering,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = await before.conversations.ingest(ACME, customer_ref="acme", text="The printer hums")
+    await before.conversations.reply(MAYA, asked.conversation_id, "Unplug it once.", hold=0)
+    await before.conversations.resolve(MAYA, asked.conversation_id)
+    await index(before)
+
+    async def embed(texts: list[str], **_: object) -> list[list[float]]:
+        return [[0.0 if "printer" in text else 1.0] * 384 for text in texts]
+
+    async with Engine(settings, clock=clock, host=HostParts(embedder=minilm)) as after:
+        monkeypatch.setattr(minilm, "embed", embed)
+        await embed_again(after, clock)
+        await duty(after, "embed cases that lack vectors")
+        await index(after)
+        lacking = await after.retrieval.status(MAYA)
+        monkeypatch.undo()
+        await after.retrieval.replay_failed(MAYA)
+        await index(after)
+        whole = await after.retrieval.status(MAYA)
+
+    assert (lacking.serving, lacking.n_ready, lacking.n_failed) == (OLD, 4, 0)
+    assert "case_vectors_failed" in codes(lacking)
+    assert (whole.serving, codes(whole)) == (NEW, [])
 
 
 async def test_vectors_of_the_old_model_go_a_day_later_and_not_before(
