@@ -179,6 +179,7 @@ class Follower(Intake):
     _kept_out: dict[str, str | None] = field(default_factory=dict)
     _said: str | None = None
     _n_archived: int = 0
+    _looks: int = 0
 
     async def follow(self, folder: Path) -> None:
         """Take in the folder, then whatever changes in it.
@@ -192,12 +193,7 @@ class Follower(Intake):
         try:
             report = await self.run(first.listing, self.progress)
             self._report(report.items)
-            looks = 0
             while not await self._pause(self.poll_s):
-                looks += 1
-                if looks % TRY_AGAIN_AFTER == 0:
-                    for name in self._kept_out:
-                        watch.forget(name)
                 await self._look(watch)
         except _Stopped:
             return
@@ -215,6 +211,9 @@ class Follower(Intake):
                 return done
 
     async def _look(self, watch: FolderWatch) -> None:
+        self._looks += 1
+        for name in self._kept_out if self._looks % TRY_AGAIN_AFTER == 0 else ():
+            watch.forget(name)
         try:
             seen = await asyncio.to_thread(watch.look)
         except Invalid as error:
