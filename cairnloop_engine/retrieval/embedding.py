@@ -183,6 +183,13 @@ class Embedding:
             self._queries.popitem(last=False)
         return vector
 
+    async def probe(self) -> None:
+        """Find out whether a question would get its vector now; a remembered one tells nothing.
+
+        Raises what :meth:`query` raises.
+        """
+        await self._embed(["status"], Purpose.QUERY, self._query_timeout_s)
+
     async def passages(self, texts: Sequence[str]) -> Vectors:
         """The vectors of an article's texts, in order. Raises what :meth:`query` raises."""
         return await self._embed(texts, Purpose.PASSAGE, self._passage_timeout_s)

@@ -255,8 +255,7 @@ class Retrieval:
 
     async def _embedder_problem(self) -> IndexProblem | None:
         try:
-            # A passage, because an answer to a question may be a remembered one.
-            await self.embedding.passages(["status"])
+            await self.embedding.probe()
         except (Unavailable, Misconfigured) as error:
             return IndexProblem(
                 error.code, error.message, "Searches find by words only until this is settled."

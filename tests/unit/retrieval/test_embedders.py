@@ -138,6 +138,18 @@ async def test_a_silent_embedder_is_waited_for_once_and_not_with_every_question(
     assert embedder.asked == [["a"], ["d"], ["e"]]
 
 
+async def test_a_probe_asks_whatever_is_remembered_and_waits_no_longer_than_a_question() -> None:
+    embedder = Answering([[1.0, 0.0, 0.0]])
+    embedding = through_checks(embedder)
+
+    await embedding.query("status")
+    await embedding.probe()
+    with pytest.raises(Unavailable, match=r"within 0\.05 s"):
+        await through_checks(Silent()).probe()
+
+    assert len(embedder.asked) == 2
+
+
 class Loading(Answering):
     """An embedder whose first minute goes by with loading."""
 
