@@ -161,7 +161,7 @@ Trouble = Callable[[CairnloopError], None]
 
 
 class _Stopped(Exception):
-    """Somebody asked to stop while the database was away."""
+    """Somebody asked to stop; what was taken in is stored, and the rest is for the next time."""
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ class Follower(Intake):
     trouble: Trouble
     progress: Progress | None = None
     poll_s: float = POLL_S
-    _kept_out: dict[str, str | None] = field(default_factory=dict)
+    _kept_out: set[str] = field(default_factory=set)
     _said: str | None = None
     _n_archived: int = 0
     _looks: int = 0
@@ -199,26 +199,28 @@ class Follower(Intake):
             return
 
     async def attempt(self, act: Callable[[], Awaitable[T]]) -> T:
-        while True:
+        while not self.stop.is_set():
             try:
                 done = await act()
             except Unavailable as error:
                 self._say_once(error)
-                if await self._pause(error.retry_after or RETRY_S):
-                    raise _Stopped from error
+                await self._pause(error.retry_after or RETRY_S)
             else:
                 self._said = None
                 return done
+        raise _Stopped
 
     async def _look(self, watch: FolderWatch) -> None:
         self._looks += 1
-        for name in self._kept_out if self._looks % TRY_AGAIN_AFTER == 0 else ():
-            watch.forget(name)
+        if self._looks % TRY_AGAIN_AFTER == 0:
+            for name in self._kept_out:
+                watch.forget(name)
         try:
             seen = await asyncio.to_thread(watch.look)
         except Invalid as error:
             self._say_once(error)
             return
+        self._said = None
         if seen.changed or seen.gone:
             await self._changes(seen)
 
@@ -235,12 +237,13 @@ class Follower(Intake):
 
     def _report(self, items: Sequence[ImportItem]) -> None:
         for item in items:
-            known_refusal = item.path in self._kept_out and self._kept_out[item.path] == item.code
-            if item.code == "draft_in_progress":
-                self._kept_out[item.path] = item.code
+            kept_out = item.code == "draft_in_progress"
+            told = kept_out and item.path in self._kept_out
+            if kept_out:
+                self._kept_out.add(item.path)
             else:
-                self._kept_out.pop(item.path, None)
-            if item.status is not ImportStatus.UNCHANGED and not known_refusal:
+                self._kept_out.discard(item.path)
+            if item.status is not ImportStatus.UNCHANGED and not told:
                 self.tell(item)
 
     def _say_once(self, error: CairnloopError) -> None:

@@ -185,6 +185,18 @@ async def test_a_folder_that_was_never_there_is_refused(engine: Engine, tmp_path
     assert refused.value.code == "folder_missing"
 
 
+async def test_stopping_does_not_wait_for_the_rest_of_the_folder(
+    engine: Engine, folder: Path
+) -> None:
+    heard = Heard()
+    running = follower(engine, heard)
+    running.progress = lambda done, total, item: heard.stop.set()
+
+    await running.follow(folder)
+
+    assert list(await statuses(engine)) == ["keys"]
+
+
 @pytest.mark.slow
 async def test_an_absent_database_is_waited_for_and_nothing_is_lost(
     private_cluster: TestCluster, home: Path, folder: Path
