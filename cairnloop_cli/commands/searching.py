@@ -81,18 +81,18 @@ def rebuild_index(
         typer.Option("--index", help="Build the vector index of the embedder's model instead."),
     ] = False,
 ) -> None:
-    """Index every article again, in the background; or build the index over the vectors."""
+    """Index everything again, in the background; or build the index over the vectors."""
     if index and article:
         raise typer.BadParameter("--index concerns every article; leave --article out")
 
     async def articles(desk: Desk) -> Answer:
         chosen = [ArticleId(one) for one in article] if article else None
         done = await desk.engine.retrieval.rebuild(desk.caller, article_ids=chosen)
-        queued = count(done.n_queued, "article")
-        data = {**view(done), "corpus": SourceType.KNOWLEDGE_BASE.value}
-        return Answer(
-            data, [f"{queued} of the knowledge base will be indexed again when a worker runs."]
-        )
+        queued = f"{count(done.n_queued, 'article')} of the knowledge base"
+        data = {**view(done), "corpus": SourceType.KNOWLEDGE_BASE.value if chosen else "all"}
+        if not chosen:
+            queued = f"{queued} and {count(done.n_cases, 'resolved case')}"
+        return Answer(data, [f"{queued} will be indexed again when a worker runs."])
 
     async def vectors(desk: Desk) -> Answer:
         done = await desk.engine.retrieval.build_vector_index(desk.caller)
@@ -112,7 +112,7 @@ def replay_failed(ctx: typer.Context) -> None:
 
     async def work(desk: Desk) -> Answer:
         done = await desk.engine.retrieval.replay_failed(desk.caller)
-        queued = count(done.n_queued, "article")
+        queued = f"{count(done.n_queued, 'article')} and {count(done.n_cases, 'resolved case')}"
         return Answer(view(done), [f"{queued} will be tried again when a worker runs."])
 
     serve(ctx, work)

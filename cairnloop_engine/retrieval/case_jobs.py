@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from cairnloop_engine.conversations.events import (
@@ -18,22 +19,26 @@ from cairnloop_engine.conversations.events import (
 )
 from cairnloop_engine.core.actors import Caller
 from cairnloop_engine.core.crashpoints import crashpoint
-from cairnloop_engine.core.database import Database, EventHandler, Work
-from cairnloop_engine.core.errors import Misconfigured, Unavailable
+from cairnloop_engine.core.database import Database, EventHandler, Read, Work
 from cairnloop_engine.core.ids import ConversationId
 from cairnloop_engine.core.jobs import JobContext, Queues, Sweep, TaskSpec
-from cairnloop_engine.retrieval import case_queries, cases, index_queries
+from cairnloop_engine.retrieval import case_queries, cases
 from cairnloop_engine.retrieval.case_ports import ActionsTaken
 from cairnloop_engine.retrieval.case_texts import tell
 from cairnloop_engine.retrieval.cases import Stored
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
-from cairnloop_engine.retrieval.texts import to_embed
+from cairnloop_engine.retrieval.indexing import Indexing
+from cairnloop_engine.retrieval.ports import Vectors
+from cairnloop_engine.retrieval.tables import DocumentRow
+from cairnloop_engine.retrieval.texts import Entry, to_embed
 
 INDEXER = "indexer"
 
 # A job that has not delivered after this long is taken for lost and asked for again.
 LOST_AFTER = timedelta(minutes=10)
+# What could not be made is tried again by itself only so often; `replay-failed` asks at once.
+FAILED_AGAIN_AFTER = timedelta(hours=1)
 SWEEP_EVERY = timedelta(minutes=1)
 SWEEP_SIZE = 200
 
@@ -88,18 +93,19 @@ def tasks(
 
         stored = await db.retrying(caller, write)
         crashpoint("retrieval.case_written")
-        if stored is None or not embedding.usable:
+        if stored is None:
             return
-        if not rebuild and await _is_done(db, caller, embedding, stored):
-            return
-        await _make_vectors(db, caller, embedding, stored)
+        entries = to_embed(stored.told.subject, stored.told.body, stored.passages)
+        place = _Case(source.conversation_id, stored)
+        await Indexing(db, caller, place, entries, job.attempt).run(embedding, again=rebuild)
 
     return [
         TaskSpec(
             cases.INDEX_CASE_TASK,
             Queues.INDEXING,
             index_case,
-            hard_cap=config.passage_embedding_timeout + timedelta(minutes=1),
+            # Two models at most, while one replaces the other.
+            hard_cap=2 * config.passage_embedding_timeout + timedelta(minutes=1),
         )
     ]
 
@@ -114,6 +120,7 @@ def sweeps(db: Database, embedding: Embedding) -> list[Sweep]:
                 work,
                 model_id=embedding.record.model_id,
                 queued_before=work.now - LOST_AFTER,
+                failed_before=work.now - FAILED_AGAIN_AFTER,
                 limit=SWEEP_SIZE,
             )
             for lost in pending:
@@ -153,39 +160,25 @@ class _Walk:
         self._after = found[-1].conversation_id if len(found) == SWEEP_SIZE else None
 
 
-async def _is_done(db: Database, caller: Caller, embedding: Embedding, stored: Stored) -> bool:
-    async with db.read(caller) as read:
-        document = await case_queries.document(read, stored.case_id)
-        return document is None or await index_queries.has_vectors(
-            read, document.id, model_id=embedding.record.model_id
-        )
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Where the vectors of one case belong."""
 
+    conversation_id: ConversationId
+    stored: Stored
 
-async def _make_vectors(db: Database, caller: Caller, embedding: Embedding, stored: Stored) -> None:
-    """Embed with no transaction open, then record, if the case is still the same."""
-    entries = to_embed(stored.told.subject, stored.told.body, stored.passages)
-    try:
-        vectors = await embedding.passages([entry.text for entry in entries])
-    except (Misconfigured, Unavailable) as error:
-        code = error.code
+    async def document(self, read: Read) -> DocumentRow | None:
+        return await case_queries.document(read, self.stored.case_id)
 
-        async def note(work: Work) -> None:
-            await cases.record_failure(work, stored.case_id, code)
-
-        await db.retrying(caller, note)
-        if isinstance(error, Misconfigured):
-            # It is written down, and trying again cannot mend it.
-            return
-        raise
-    crashpoint("retrieval.case_vectors_made")
-
-    async def record(work: Work) -> bool:
+    async def record(
+        self, work: Work, *, model_id: str, entries: Sequence[Entry], vectors: Vectors
+    ) -> bool:
         return await cases.record_vectors(
-            work,
-            stored,
-            model_id=embedding.record.model_id,
-            entries=entries,
-            vectors=vectors,
+            work, self.stored, model_id=model_id, entries=entries, vectors=vectors
         )
 
-    await db.retrying(caller, record)
+    async def fail(self, work: Work, code: str) -> None:
+        await cases.record_failure(work, self.stored.case_id, code)
+
+    async def wait(self, work: Work) -> None:
+        await cases.record_waiting(work, self.conversation_id)

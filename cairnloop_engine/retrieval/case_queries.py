@@ -198,11 +198,12 @@ async def note_queued(work: Work, conversation_ids: Sequence[ConversationId]) ->
 
 
 async def claim_pending(
-    work: Work, *, model_id: str, queued_before: datetime, limit: int
+    work: Work, *, model_id: str, queued_before: datetime, failed_before: datetime, limit: int
 ) -> list[Lost]:
     """Cases without vectors of this model whose job seems lost; marks them as queued.
 
-    Looks at every workspace: the sweep serves all of them.
+    One whose vectors could not be made is left alone for longer. Looks at every workspace: the
+    sweep serves all of them.
     """
     has_vectors = (
         select(VectorRow.doc_id)
@@ -215,6 +216,7 @@ async def claim_pending(
             DocumentRow.case_id.is_not(None),
             ~has_vectors,
             DocumentRow.queued_at < queued_before,
+            or_(DocumentRow.vectors_error.is_(None), DocumentRow.queued_at < failed_before),
         )
         .order_by(DocumentRow.queued_at)
         .limit(limit)
@@ -227,6 +229,21 @@ async def claim_pending(
         .returning(DocumentRow.workspace, CaseRow.conversation_id)
     )
     return [Lost(workspace, ConversationId(one)) for workspace, one in found]
+
+
+async def claim_failed(work: Work) -> list[ConversationId]:
+    """Threads of the workspace whose cases have no vectors; they count as queued again."""
+    found = await work.session.execute(
+        update(DocumentRow)
+        .where(
+            DocumentRow.workspace == work.workspace,
+            DocumentRow.vectors_error.is_not(None),
+            CaseRow.id == DocumentRow.case_id,
+        )
+        .values(vectors_error=None, queued_at=work.now)
+        .returning(CaseRow.conversation_id)
+    )
+    return sorted(ConversationId(one) for (one,) in found)
 
 
 async def unindexed(read: Read, *, after: int, resolved_before: datetime, limit: int) -> list[Lost]:

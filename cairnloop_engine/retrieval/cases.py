@@ -182,6 +182,11 @@ async def record_vectors(
     return True
 
 
+async def record_waiting(work: Work, conversation_id: ConversationId) -> None:
+    """Note that the job of a case lives and tries again, so that nobody takes it for lost."""
+    await case_queries.note_queued(work, [conversation_id])
+
+
 async def record_failure(work: Work, case_id: CaseId, code: str) -> None:
     """Remember why a case has no vectors; it stays findable by its words."""
     document = await case_queries.lock_document(work, case_id)
@@ -202,14 +207,35 @@ async def everything(read: Read) -> list[ConversationId]:
 async def request_rebuild(work: Work, conversation_ids: Sequence[ConversationId]) -> None:
     """Ask for words and vectors of these cases to be made again, in the background."""
     await case_queries.note_queued(work, conversation_ids)
-    for conversation_id in conversation_ids:
-        await work.enqueue(index_job(work.workspace, conversation_id, rebuild=True))
+    await _enqueue(work, conversation_ids)
     await audit.record(
         work,
         "retrieval.rebuild_requested",
         subject=("conversation", conversation_ids[0] if len(conversation_ids) == 1 else 0),
         case_count=len(conversation_ids),
     )
+
+
+async def request_replay(work: Work) -> int:
+    """Ask once more for what could not be made; returns for how many cases.
+
+    Asking takes the failure off each of them, so a second call finds nothing to ask for.
+    """
+    failed = await case_queries.claim_failed(work)
+    if failed:
+        await _enqueue(work, failed)
+        await audit.record(
+            work,
+            "retrieval.replay_requested",
+            subject=("conversation", failed[0] if len(failed) == 1 else 0),
+            case_count=len(failed),
+        )
+    return len(failed)
+
+
+async def _enqueue(work: Work, conversation_ids: Sequence[ConversationId]) -> None:
+    for conversation_id in conversation_ids:
+        await work.enqueue(index_job(work.workspace, conversation_id, rebuild=True))
 
 
 async def _index_again(work: Work, conversation_id: ConversationId) -> None:

@@ -16,6 +16,7 @@ from cairnloop_engine.core.text import storable
 from cairnloop_engine.knowledge import reads as knowledge
 from cairnloop_engine.retrieval import (
     calibrations,
+    cases,
     index_queries,
     service,
     telemetry,
@@ -55,9 +56,10 @@ REBUILD_BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """How many articles were queued to be indexed again."""
+    """How many articles, and how many resolved cases, were queued to be indexed again."""
 
     n_queued: int
+    n_cases: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ class Retrieval:
     async def rebuild(
         self, caller: Caller, *, article_ids: Sequence[ArticleId] | None = None
     ) -> Rebuilt:
-        """Index articles again in the background: the given ones, or with None all of them.
+        """Index again in the background: the given articles, or with None all and every case.
 
         Raises:
             Invalid: ``nothing_selected`` when the given selection is empty.
@@ -209,12 +211,12 @@ class Retrieval:
         for start in range(0, len(wanted), REBUILD_BATCH):
             async with self.db.work(caller) as work:
                 await service.request_rebuild(work, wanted[start : start + REBUILD_BATCH])
-        return Rebuilt(len(wanted))
+        return Rebuilt(len(wanted), await self._rebuild_cases(caller) if article_ids is None else 0)
 
     async def replay_failed(self, caller: Caller) -> Rebuilt:
         """Try once more to make the vectors that could not be made; nothing else is repeated."""
         async with self.db.work(caller) as work:
-            return Rebuilt(await service.request_replay(work))
+            return Rebuilt(await service.request_replay(work), await cases.request_replay(work))
 
     async def build_vector_index(self, caller: Caller) -> VectorIndex:
         """Ask for an index over the vectors of the configured embedder, in the background.
@@ -261,6 +263,16 @@ class Retrieval:
                 error.code, error.message, "Searches find by words only until this is settled."
             )
         return None
+
+    async def _rebuild_cases(self, caller: Caller) -> int:
+        async with self.db.read(caller) as read:
+            wanted = await cases.everything(read)
+        if wanted:
+            await self.db.retrying(caller, cases.recount)
+        for start in range(0, len(wanted), REBUILD_BATCH):
+            async with self.db.work(caller) as work:
+                await cases.request_rebuild(work, wanted[start : start + REBUILD_BATCH])
+        return len(wanted)
 
     async def _everything(self, caller: Caller) -> list[ArticleId]:
         async with self.db.read(caller) as read:

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from cairnloop_engine.core.actors import Caller
-from cairnloop_engine.core.crashpoints import crashpoint
-from cairnloop_engine.core.database import Database, Work
-from cairnloop_engine.core.errors import Misconfigured, Unavailable
+from cairnloop_engine.core.database import Database, Read, Work
 from cairnloop_engine.core.ids import ArticleId
-from cairnloop_engine.core.jobs import (
-    UNAVAILABLE_RETRIES,
-    JobContext,
-    Queues,
-    Sweep,
-    TaskSpec,
-)
+from cairnloop_engine.core.jobs import JobContext, Queues, Sweep, TaskSpec
 from cairnloop_engine.knowledge import reads as knowledge
 from cairnloop_engine.knowledge.events import ArticleArchived, ArticlePublished
 from cairnloop_engine.knowledge.markdown import parse
 from cairnloop_engine.knowledge.reads import PublishedText
-from cairnloop_engine.retrieval import index_queries, queries, service, serving, vector_index
+from cairnloop_engine.retrieval import index_queries, queries, service, vector_index
 from cairnloop_engine.retrieval.config import RetrievalConfig
 from cairnloop_engine.retrieval.embedding import Embedding
+from cairnloop_engine.retrieval.indexing import Indexing, take_over
 from cairnloop_engine.retrieval.ports import Vectors
+from cairnloop_engine.retrieval.tables import DocumentRow
 from cairnloop_engine.retrieval.texts import Entry, Passage, to_embed
-
-log = logging.getLogger(__name__)
 
 INDEXER = "indexer"
 
@@ -80,10 +71,8 @@ def tasks(db: Database, embedding: Embedding, config: RetrievalConfig) -> list[T
         rebuild = job.args.get("rebuild") is True
         if rebuild:
             await _rewrite_words(db, caller, source, body, config.language)
-        indexing = _Indexing(db, caller, source, _entries(source, body), job.attempt)
-        await indexing.by_the_answering(embedding)
-        if embedding.usable and (rebuild or await indexing.lacks(embedding)):
-            await indexing.by(embedding)
+        indexing = Indexing(db, caller, _Article(source), _entries(source, body), job.attempt)
+        await indexing.run(embedding, again=rebuild)
 
     async def build_vector_index(job: JobContext) -> None:
         await vector_index.create(db, embedding.record)
@@ -134,7 +123,7 @@ def sweeps(db: Database, embedding: Embedding) -> list[Sweep]:
         async with db.read(Caller.system(INDEXER)) as read:
             waiting = await index_queries.workspaces_served_otherwise(read, model_id)
         for workspace in sorted(set(waiting) - taken_over):
-            if await _take_over(db, Caller.system(INDEXER, workspace), model_id):
+            if await take_over(db, Caller.system(INDEXER, workspace), model_id):
                 taken_over.add(workspace)
 
     async def prune_replaced() -> None:
@@ -148,10 +137,6 @@ def sweeps(db: Database, embedding: Embedding) -> list[Sweep]:
         Sweep("let the new model answer", SWEEP_EVERY, let_the_model_answer),
         Sweep("prune replaced vectors", PRUNE_EVERY, prune_replaced),
     ]
-
-
-async def _take_over(db: Database, caller: Caller, model_id: str) -> bool:
-    return await db.retrying(caller, lambda work: serving.take_over(work, model_id))
 
 
 async def _source(db: Database, caller: Caller, article_id: ArticleId) -> PublishedText | None:
@@ -183,94 +168,31 @@ async def _rewrite_words(
 
 
 @dataclass(frozen=True, slots=True)
-class _Indexing:
-    """The vectors of one published text, on their way from an embedder to the index."""
+class _Article:
+    """Where the vectors of one published text belong."""
 
-    db: Database
-    caller: Caller
     source: PublishedText
-    entries: Sequence[Entry]
-    attempt: int
 
-    async def lacks(self, embedding: Embedding) -> bool:
-        """Whether the text can be found and has no vectors of this model."""
-        async with self.db.read(self.caller) as read:
-            document = await queries.document(read, self.source.article_id)
-            return document is not None and not await index_queries.has_vectors(
-                read, document.id, model_id=embedding.record.model_id
-            )
+    async def document(self, read: Read) -> DocumentRow | None:
+        return await queries.document(read, self.source.article_id)
 
-    async def by_the_answering(self, configured: Embedding) -> None:
-        """While another model still answers, a new text gets its vectors too, where it can."""
-        async with self.db.read(self.caller) as read:
-            model_id = await index_queries.serving_model(read)
-        answering = None if model_id is None else configured.of(model_id)
-        if answering is None or answering is configured or not await self.lacks(answering):
-            return
-        try:
-            await self._record(answering, await self._vectors(answering))
-        except (Misconfigured, Unavailable) as error:
-            # The configured model is what counts; until it answers, words find the text.
-            log.warning("no vectors of the replaced model", extra={"code": error.code})
+    async def record(
+        self, work: Work, *, model_id: str, entries: Sequence[Entry], vectors: Vectors
+    ) -> bool:
+        return await service.record_vectors(
+            work,
+            self.source.article_id,
+            self.source.revision_id,
+            model_id=model_id,
+            entries=entries,
+            vectors=vectors,
+        )
 
-    async def by(self, embedding: Embedding) -> None:
-        """Read, embed with no transaction open, record: old vectors stay until new ones are there.
+    async def fail(self, work: Work, code: str) -> None:
+        await service.record_failure(work, self.source.article_id, code)
 
-        What trying again cannot mend is written down and ends the job; an embedder that is away
-        is waited for, and counts as a failure when the job gives up.
-
-        Raises:
-            Unavailable: what the embedder raised.
-        """
-        try:
-            vectors = await self._vectors(embedding)
-        except Misconfigured as error:
-            log.warning("no vectors were made", extra={"code": error.code})
-            await self._fail(error.code)
-            return
-        except Unavailable as error:
-            if self.attempt > UNAVAILABLE_RETRIES:
-                await self._fail(error.code)
-            else:
-                await self._wait()
-            raise
-        crashpoint("retrieval.vectors_made")
-        await self._record(embedding, vectors)
-        await self._let_answer(embedding.record.model_id)
-
-    async def _vectors(self, embedding: Embedding) -> Vectors:
-        return await embedding.passages([entry.text for entry in self.entries])
-
-    async def _record(self, embedding: Embedding, vectors: Vectors) -> None:
-        async def run(work: Work) -> bool:
-            return await service.record_vectors(
-                work,
-                self.source.article_id,
-                self.source.revision_id,
-                model_id=embedding.record.model_id,
-                entries=self.entries,
-                vectors=vectors,
-            )
-
-        await self.db.retrying(self.caller, run)
-
-    async def _let_answer(self, model_id: str) -> None:
-        async with self.db.read(self.caller) as read:
-            waiting = await index_queries.is_served_otherwise(read, model_id)
-        if waiting:
-            await _take_over(self.db, self.caller, model_id)
-
-    async def _fail(self, code: str) -> None:
-        async def run(work: Work) -> None:
-            await service.record_failure(work, self.source.article_id, code)
-
-        await self.db.retrying(self.caller, run)
-
-    async def _wait(self) -> None:
-        async def run(work: Work) -> None:
-            await service.record_waiting(work, self.source.article_id)
-
-        await self.db.retrying(self.caller, run)
+    async def wait(self, work: Work) -> None:
+        await service.record_waiting(work, self.source.article_id)
 
 
 def _entries(source: PublishedText, body: str) -> list[Entry]:

@@ -168,7 +168,7 @@ def test_the_index_tells_its_state_and_can_be_rebuilt(cli: CommandLine, folder: 
 
     status = cli("retrieval", "status", "--json")
 
-    assert rebuilt == {"n_queued": 2, "corpus": "knowledge_base"}
+    assert rebuilt == {"n_queued": 2, "n_cases": 0, "corpus": "all"}
     assert (status.json["n_ready"], status.json["n_documents"]) == (2, 2)
     # The emergency embedder never grounds a reply, which a person should know.
     assert (status.code, status.json["healthy"]) == (1, False)

@@ -27,7 +27,7 @@ def test_one_article_can_be_rebuilt_and_the_count_is_told(stocked: CommandLine) 
     told = stocked("retrieval", "rebuild", "--article", 1, "--article", 2)
     unknown = stocked("retrieval", "rebuild", "--article", 42, "--json")
 
-    assert done == {"n_queued": 1, "corpus": "knowledge_base"}
+    assert done == {"n_queued": 1, "n_cases": 0, "corpus": "knowledge_base"}
     assert (
         told.out == "2 articles of the knowledge base will be indexed again when a worker runs.\n"
     )
@@ -49,7 +49,7 @@ def test_a_replay_tells_how_many_are_tried_again(stocked: CommandLine) -> None:
     status = refusing("retrieval", "status", "--json")
     told = refusing("retrieval", "status")
 
-    assert none == {"n_queued": 0}
+    assert none == {"n_queued": 0, "n_cases": 0}
     assert status.code == 1
     assert status.json["problems"][0]["code"] == "embedder_unreachable"
     assert (status.json["serving"], status.json["n_pending"]) == ("hash-1024", 2)

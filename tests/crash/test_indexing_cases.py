@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from cairnloop_engine import Engine, Settings
-from cairnloop_engine.retrieval import case_jobs, cases
+from cairnloop_engine.retrieval import case_jobs, cases, indexing
 from tests.builders import MAYA, answered_conversation
 from tests.engine.retrieval.desk import index
 
@@ -31,14 +31,21 @@ async def main():
 asyncio.run(main())
 """
 # Where the worker dies, and how many cases and vectors there are by then.
-POINTS = {"read": (0, 0), "before_commit": (0, 0), "written": (1, 0), "vectors_made": (1, 0)}
+POINTS = {
+    "case_read": (0, 0),
+    "case_before_commit": (0, 0),
+    "case_written": (1, 0),
+    "vectors_made": (1, 0),
+}
 WHOLE = (1, 4)
 
 
 def test_every_crash_point_of_indexing_a_case_has_a_case() -> None:
-    source = Path(case_jobs.__file__).read_text(encoding="utf-8")
+    source = "".join(
+        Path(module.__file__).read_text(encoding="utf-8") for module in (case_jobs, indexing)
+    )
 
-    assert set(re.findall(r'crashpoint\("retrieval\.case_(\w+)"\)', source)) == set(POINTS)
+    assert set(re.findall(r'crashpoint\("retrieval\.(\w+)"\)', source)) == set(POINTS)
 
 
 @pytest.fixture
@@ -83,7 +90,7 @@ async def test_a_worker_killed_while_indexing_a_case_leaves_it_to_the_next(
         own_database,
         str(home),
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "CAIRNLOOP_CRASH_AT": f"retrieval.case_{point}"},
+        env={**os.environ, "CAIRNLOOP_CRASH_AT": f"retrieval.{point}"},
     )
     async with asyncio.timeout(60):
         assert await doomed.wait() == -signal.SIGKILL

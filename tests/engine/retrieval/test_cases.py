@@ -396,7 +396,6 @@ async def test_an_embedder_that_is_away_leaves_the_words_and_is_asked_again(
     await resolved(engine)
     await index(engine)
     without = await stored(engine)
-    [(code,)] = await rows(engine, "SELECT vectors_error FROM cairnloop.search_docs")
     async with engine.db.engine.begin() as connection:
         await connection.execute(text("TRUNCATE public.procrastinate_jobs CASCADE"))
     embedder.error = None
@@ -410,8 +409,26 @@ async def test_an_embedder_that_is_away_leaves_the_words_and_is_asked_again(
     await index(engine)
 
     assert without == (1, 3, 1, 0)
-    assert code == "embedder_unavailable"
     assert (too_early, len(queued)) == ([], 1)
+    assert await stored(engine) == (1, 3, 1, 5)
+
+
+async def test_vectors_that_could_not_be_made_are_replayed_once(
+    engine: Engine, embedder: Scripted
+) -> None:
+    embedder.answer = []
+    await resolved(engine)
+    await index(engine)
+    without = await stored(engine)
+    failed = await rows(engine, "SELECT vectors_error FROM cairnloop.search_docs")
+    embedder.answer = None
+
+    first = await engine.retrieval.replay_failed(MAYA)
+    second = await engine.retrieval.replay_failed(MAYA)
+    await index(engine)
+
+    assert (without, failed) == ((1, 3, 1, 0), [("embedder_answer_invalid",)])
+    assert [(one.n_queued, one.n_cases) for one in (first, second)] == [(0, 1), (0, 0)]
     assert await stored(engine) == (1, 3, 1, 5)
     assert await rows(engine, "SELECT vectors_error FROM cairnloop.search_docs") == [(None,)]
 
@@ -472,12 +489,11 @@ async def test_a_rebuild_of_cases_makes_words_and_statistics_anew(engine: Engine
         )
     async with engine.db.read(MAYA) as read:
         wanted = await cases.everything(read)
-    async with engine.db.work(MAYA) as work:
-        await cases.recount(work)
-        await cases.request_rebuild(work, wanted)
+    rebuilt = await engine.retrieval.rebuild(MAYA)
     await index(engine)
 
     assert wanted == [conversation_id, not_yet]
+    assert (rebuilt.n_queued, rebuilt.n_cases) == (0, 2)
     assert elsewhere in await indexed(engine)
     assert await stored(engine) == (3, 9, 3, 10)
     await assert_exact(engine, n_docs=2)
