@@ -70,7 +70,9 @@ WITH terms AS MATERIALIZED (
   GROUP BY p.doc_id
 ), by_word AS MATERIALIZED (
   SELECT doc_id, share, row_number() OVER (ORDER BY share DESC, doc_id) AS keyword_rank
-  FROM words ORDER BY share DESC, doc_id LIMIT :keyword_candidates
+  FROM (
+    SELECT doc_id, share FROM words ORDER BY share DESC, doc_id LIMIT :keyword_candidates
+  ) AS first
 )"""
 
 # The nearest vectors of one model; several of them may belong to one document, the best counts.
