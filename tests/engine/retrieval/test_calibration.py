@@ -149,6 +149,9 @@ async def test_it_expires_when_too_much_of_the_knowledge_changed(stocked: Engine
     found = await stocked.retrieval.search(MAYA, question)
     assert (two.standing, two.drift) == (Standing.EXPIRED, pytest.approx(1 / 3))
     assert (found.grounding.status, found.grounding.calibrated) == (STRONG, False)
+    status = await stocked.retrieval.status(MAYA)
+    assert not status.calibrated
+    assert "calibration_expired" in {problem.code for problem in status.problems}
     assert (await tolerant.search(MAYA, question)).grounding.calibrated
 
 
