@@ -37,7 +37,7 @@ from benchmarks.contest import ABSENT, Answered, Desk
 from benchmarks.machine import described
 from cairnloop_engine import Engine, Settings
 from cairnloop_engine.core.embedded import EmbeddedAddress, EmbeddedPostgres
-from cairnloop_engine.retrieval.adapters.choice import embedder_named
+from cairnloop_engine.retrieval.adapters.minilm import MiniLM
 from cairnloop_engine.wiring import HostParts
 
 OURS = "cairnloop"
@@ -159,7 +159,7 @@ async def opened(chosen: argparse.Namespace) -> AsyncIterator[Desk]:
         server = EmbeddedPostgres(Path(home))
         address = server.start()
         plain.create_database(_url(address), PEERS_DATABASE)
-        noting = contest.Noting(embedder_named("minilm", threads=chosen.threads))
+        noting = contest.Noting(MiniLM(threads=chosen.threads))
         settings = Settings.load(database_url=_url(address), home=Path(home))
         try:
             async with Engine(settings, host=HostParts(embedder=noting)) as engine:

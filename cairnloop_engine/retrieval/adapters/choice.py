@@ -35,11 +35,6 @@ class Choice:
     pooling: str | None = None
 
 
-def embedder_named(name: str, *, threads: int) -> Embedder:
-    """One that needs no further setting. Raises as :func:`chosen`."""
-    return chosen(Choice(name, threads))
-
-
 def chosen(choice: Choice) -> Embedder:
     """The embedder of these settings; loads no model and asks nobody.
 
