@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -104,7 +105,8 @@ async def test_no_worker_is_a_worry_until_work_is_overdue(site: Engine) -> None:
 
     blocked = (await examined(site))["workers"]
     assert blocked.status is CheckStatus.FAIL
-    assert "the last was heard of 300 s ago" in blocked.summary
+    # By the database's own clock, which goes on while the test runs.
+    assert re.search(r"the last was heard of 3\d\d s ago", blocked.summary)
     assert blocked.remedy == "Start one: `cairnloop worker`."
 
 
