@@ -45,11 +45,11 @@ def decision_blocks(
     if draft.stale:
         head.append(_stale(glyphs))
     head.append(Para((muted(f" {one_line(draft.operator_summary)}"),), hang=1))
-    head.append(Para((muted(f" {evidence.maker_words(draft)}"),), hang=1))
     sources = evidence.sources_of_draft(draft)
     return (
         Block((*head, Para())),
         Block((*_words(draft, label.tone, glyphs), Para())),
+        Block((Para((muted(f" {evidence.maker_words(draft)}"),), hang=1),)),
         Block(evidence.listed(sources, glyphs)),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Size
 
 from cairnloop_tui.commands.armed import Armed
 from cairnloop_tui.lists.block_view import BlockView
@@ -43,6 +44,14 @@ def go_line(armed: Armed, width: int) -> Line:
     )
 
 
+class ArmedText(BlockView):
+    """At most half of the window: what stands around it must stay in sight."""
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        whole = super().get_content_height(container, viewport, width)
+        return min(whole, max(viewport.height // 2, 1))
+
+
 class ArmedStrip(Vertical):
     """Hidden until something is armed; long texts scroll inside it."""
 
@@ -53,14 +62,14 @@ class ArmedStrip(Vertical):
     }
     ArmedStrip.-shown { display: block; }
     ArmedStrip LineBox { background: $c-warning-surface; }
-    ArmedStrip BlockView { height: auto; max-height: 50vh; background: $c-warning-surface; }
+    ArmedStrip BlockView { height: auto; background: $c-warning-surface; }
     """
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
         self._title = LineBox()
-        self.reader = BlockView(glyphs=glyphs)
+        self.reader = ArmedText(glyphs=glyphs)
         self._go = LineBox()
 
     def compose(self) -> ComposeResult:

@@ -16,7 +16,7 @@ import pytest
 from cairnloop_engine import Caller, Engine, Settings
 from cairnloop_engine.conversations.model import Activity
 from cairnloop_engine.core.errors import JsonObject
-from cairnloop_engine.core.ids import ConversationId
+from cairnloop_engine.core.ids import ArticleId, ConversationId
 from cairnloop_engine.wiring import HostParts
 from tests.console.driving import MEDIUM, NARROW, open_console
 from tests.engine.drafting.desk import open_desk
@@ -36,6 +36,12 @@ PICTURES = {
     "inbox-marked": ("g", "i", "space", "space", "R"),
     "conversation": ("g", "i", "enter"),
     "draft": ("g", "i", "enter", "shift+tab"),
+    "evidence": ("g", "i", "enter", "o", "v"),
+    "knowledge": ("g", "k"),
+    "article": ("g", "k", "j", "enter"),
+    "publish": ("g", "k", "j", "enter", "a"),
+    "editor": ("g", "k", "j", "e"),
+    "search": ("g", "i", "enter", "ctrl+f", *"rotate"),
     "approve": ("g", "i", "enter", "a"),
     "held": ("g", "i", "f", "h", "enter"),
     "resolved": ("g", "i", "f", "r", "enter"),
@@ -52,7 +58,26 @@ PICTURES = {
     "help": ("g", "i", "?"),
     "hints": ("g", "i", "f"),
 }
-WORDS_THAT_COME_LATE = {"hints": ("f then",)}
+WORDS_THAT_COME_LATE = {
+    "hints": ("f then",),
+    "editor": ("Open Settings, then API keys",),
+    "search": ("Create the new key first",),
+}
+ROTATION = """## Before you begin
+
+Open **Settings**, then *API keys*. See [who may do this](article:1).
+
+## Steps
+
+1. Create the new key first.
+2. Change your pipeline, then revoke the old key:
+
+```
+cairn keys revoke OLD
+```
+
+> Both keys work for 24 hours, so nothing breaks.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +92,8 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> FixedClock:
-    return FixedClock(datetime(2026, 6, 1, 9, 0, tzinfo=UTC))
+    """Before the articles were written; the morning that is shown begins at nine."""
+    return FixedClock(datetime(2026, 5, 30, 23, 15, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -83,7 +109,31 @@ async def engine(database_url: str, home: Path, clock: FixedClock) -> AsyncItera
         yield engine
 
 
+async def _publish(engine: Engine, title: str, content: str) -> ArticleId:
+    made = await engine.knowledge.create(MAYA, title, content)
+    await engine.knowledge.publish(MAYA, made.article_id)
+    return made.article_id
+
+
+async def _write_articles(engine: Engine, clock: FixedClock) -> None:
+    """One of each: published, published with a draft beside it, archived, never published."""
+    await _publish(engine, "Who may do what", "Owners may do everything.")
+    clock.advance(timedelta(hours=3))
+    old = await _publish(engine, "Fax support", "We answer by fax.")
+    await engine.knowledge.archive(NOOR, old)
+    clock.advance(timedelta(hours=30))
+    rotation = await _publish(engine, "Rotating an API key", ROTATION)
+    await engine.run_worker(queues=["indexing"], drain=True)
+    clock.advance(timedelta(minutes=40))
+    view = await engine.knowledge.article(NOOR, rotation)
+    newer = ROTATION + "\nAsk us when a key was stolen.\n"
+    await engine.knowledge.save_draft(NOOR, rotation, newer, expected_version=view.edit_version)
+    clock.advance(timedelta(minutes=5))
+    await engine.knowledge.create(NOOR, "Refunds of double charges", "To be written.")
+
+
 async def _tell(engine: Engine, clock: FixedClock) -> None:
+    await _write_articles(engine, clock)
     desk = open_desk(engine, clock)
     conversations = engine.conversations
 
