@@ -44,6 +44,7 @@ def all_commands() -> tuple[Command, ...]:
         *undoing.COMMANDS,
         *marking.COMMANDS,
         *cardview.COMMANDS,
+        *knowledge.GOING,
         *overseeing.COMMANDS,
         *anywhere.COMMANDS,
         *motions.COMMANDS,

@@ -207,6 +207,9 @@ COMMANDS: tuple[Command, ...] = (
         )
         for tab in TABS.values()
     ),
+)
+# Listed with the other ways to go somewhere.
+GOING: tuple[Command, ...] = (
     Command(
         "go.knowledge",
         "Go to Knowledge",
