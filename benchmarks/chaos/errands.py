@@ -93,6 +93,14 @@ PASSED_BY: dict[str, tuple[tuple[Errand, int], ...]] = {
     BEFORE_CALL: _OUTSIDE,
     AFTER_CALL: _OUTSIDE,
 }
+# Points that no job of these errands passes, and the test that kills a process at each.
+KILLED_ELSEWHERE = {
+    "knowledge.before_publish_commit": "tests/crash/test_publishing.py",
+    "retrieval.case_before_commit": "tests/crash/test_indexing_cases.py",
+    "retrieval.case_read": "tests/crash/test_indexing_cases.py",
+    "retrieval.case_written": "tests/crash/test_indexing_cases.py",
+    "retrieval.evaluation_loaded": "tests/engine/retrieval/test_evaluation.py",
+}
 # Between "started" and the record of the outcome.
 WINDOW = frozenset(
     {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaos.errands import PASSED_BY, WINDOW
+from benchmarks.chaos.errands import KILLED_ELSEWHERE, PASSED_BY, WINDOW
 from benchmarks.chaos.points import crash_points
 from benchmarks.chaos.scenarios import SCENARIOS
 from benchmarks.chaos.tools import AFTER_CALL, BEFORE_CALL
@@ -21,8 +21,14 @@ LONGEST_S = 400
 
 
 def test_every_crash_point_in_the_source_has_an_errand_that_passes_it() -> None:
-    assert {*crash_points(), BEFORE_CALL, AFTER_CALL} == set(PASSED_BY)
+    assert {*crash_points(), BEFORE_CALL, AFTER_CALL} == {*PASSED_BY, *KILLED_ELSEWHERE}
+    assert not PASSED_BY.keys() & KILLED_ELSEWHERE.keys()
     assert set(PASSED_BY) >= WINDOW
+
+
+def test_every_other_crash_point_is_named_by_the_test_that_kills_there() -> None:
+    for point, test in KILLED_ELSEWHERE.items():
+        assert point.partition(".")[2] in (ROOT / test).read_text(encoding="utf-8"), point
 
 
 def chaos(tmp_path: Path, *parts: str) -> dict[str, Any]:

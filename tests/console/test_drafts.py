@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from textual import events
 
 from cairnloop_engine import Caller, Engine
@@ -219,6 +220,7 @@ async def test_the_draft_does_not_overwrite_what_was_typed_unasked(
         assert console.conversation.composer.text == "My own words"
 
 
+@pytest.mark.requirement("03-retrieval-drafting:80")
 async def test_discarding_names_the_draft_and_says_that_it_is_final(
     engine: Engine, clock: FixedClock, desk: Desk
 ) -> None:
