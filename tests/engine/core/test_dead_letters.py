@@ -21,6 +21,7 @@ from tests.engine.core.crew import (
     rows,
     write,
 )
+from tests.waiting import until
 
 TASK = "test.task"
 SECRET = "hunter2 of somebody@example.com"
@@ -160,18 +161,13 @@ async def test_a_job_is_in_the_queue_or_put_aside_at_every_moment(engine: Engine
     )
     try:
         tries = asyncio.create_task(run_until_settled(engine, failing(KeyError(), retries=0)))
-        await _met(engine, "SELECT count(*) FROM public.procrastinate_jobs WHERE status = 'doing'")
+        running = "SELECT count(*) FROM public.procrastinate_jobs WHERE status = 'doing'"
+        await until(lambda: write(engine, running), within=20)
         assert await letters(engine) == []
     finally:
         await write(engine, "ALTER TABLE cairnloop.dead_letters DROP CONSTRAINT nothing_for_now")
     assert await tries == 1
     assert await letters(engine) == [(TASK, "failed", 1)]
-
-
-async def _met(engine: Engine, statement: str) -> None:
-    async with asyncio.timeout(20):
-        while not await write(engine, statement):
-            await asyncio.sleep(0.02)
 
 
 async def test_a_rescued_job_that_recovers_leaves_no_dead_letter(engine: Engine) -> None:
