@@ -154,7 +154,7 @@ async def is_resolved(scene: Scene) -> str:
     check([event.actor for event in trail.items] == [_name(scene)], "the trail does not say who")
     return (
         f"resolved by {row.resolved_by}, audited as event {trail.items[0].id}, and the customer's "
-        "page was told. Not built yet: CSAT, SLA, notifying the host, indexing as a case"
+        "page was told. Not built yet: CSAT, SLA, notifying the host"
     )
 
 
